@@ -12,6 +12,7 @@
 #include "client/cli/serving/serving_commands.h"
 #include "client/cli/sim/sim_commands.h"
 #include "client/cli/wafer/wafer_commands.h"
+#include "wafer_backend/base/command_line/build_commit.h"
 #include "wafer_backend/base/command_line/program.h"
 
 int main(int argc, char** argv) {
@@ -27,5 +28,6 @@ int main(int argc, char** argv) {
   for (Group& group : program.groups) {
     for (Command& command : group.commands) NameTheKey(&command);
   }
-  return RunProgram(std::move(program), std::vector<std::string>(argv + 1, argv + argc));
+  return RunProgram(std::move(program), std::vector<std::string>(argv + 1, argv + argc),
+                    kBuildCommit);
 }

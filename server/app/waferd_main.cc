@@ -24,6 +24,7 @@
 #include "server/text/chat_template.h"
 #include "server/text/tool_format.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/build_commit.h"
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/status.h"
@@ -254,5 +255,6 @@ int main(int argc, char** argv) {
   waferline::app::BlockSignals();
   waferline::runtime::NameBusErrors();
   return waferline::cli::RunProgram(waferline::app::Waferd(),
-                                    std::vector<std::string>(argv + 1, argv + argc));
+                                    std::vector<std::string>(argv + 1, argv + argc),
+                                    waferline::cli::kBuildCommit);
 }

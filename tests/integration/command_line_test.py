@@ -85,8 +85,31 @@ def test_examples_of_the_help_name_flags_that_exist():
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_version(program):
     result = run(program, "--version")
-    assert re.fullmatch(rf"{program} \d+\.\d+\.\d+\n", result.stdout)
+    commit = r" \(commit [0-9a-f]{8,40}(-dirty)?\)" if shutil.which("git") and (ROOT / ".git").exists() else ""
+    assert re.fullmatch(rf"{program} \d+\.\d+\.\d+{commit}\n", result.stdout)
     assert result.returncode == 0
+
+
+def test_the_commit_is_looked_up_and_written_only_when_it_changes(tmp_path):
+    out, source = tmp_path / "commit.cc", tmp_path / "source"
+    source.mkdir()
+
+    def written():
+        subprocess.run(["cmake", "-D", f"SOURCE={source}", "-D", f"OUT={out}", "-P", ROOT / "deploy/cmake/Commit.cmake"], check=True, timeout=60)
+        return re.search(r'kBuildCommit = "(.*)";', out.read_text()).group(1), out.stat().st_mtime_ns
+
+    def git(*words):
+        return subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e", *words], cwd=source, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert written()[0] == ""
+    (source / "file").write_text("one")
+    git("init", "-q")
+    git("add", "file")
+    git("commit", "-q", "-m", "one")
+    first = written()
+    assert first[0] == git("rev-parse", "--short=8", "HEAD") and written() == first
+    (source / "file").write_text("two")
+    assert written()[0] == first[0] + "-dirty"
 
 
 # ---- usage errors ----

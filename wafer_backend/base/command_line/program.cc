@@ -33,14 +33,17 @@ absl::Status PrintCompletion(const Program& program, const std::string& shell) {
   return absl::OkStatus();
 }
 
-absl::Status PrintVersion(const Program& program, bool json) {
-  WriteStdout(json ? JsonText(boost::json::object{{"version", program.version}}) + "\n"
-                   : fmt::format("{} {}\n", program.name, program.version));
+absl::Status PrintVersion(const Program& program, const std::string& commit, bool json) {
+  boost::json::object object{{"version", program.version}};
+  if (!commit.empty()) object["commit"] = commit;
+  WriteStdout(json ? JsonText(object) + "\n"
+                   : fmt::format("{} {}{}\n", program.name, program.version,
+                                 commit.empty() ? "" : " (commit " + commit + ")"));
   return absl::OkStatus();
 }
 
 // What a program without commands has as flags: they take the place of what it does.
-void AddBuiltInFlags(Program* program) {
+void AddBuiltInFlags(Program* program, const std::string& commit) {
   Command& command = program->groups[0].commands[0];
   command.flags.insert(
       command.flags.end(),
@@ -48,15 +51,15 @@ void AddBuiltInFlags(Program* program) {
        ChoiceFlag("completion", "SHELL", "print a script that completes command lines in a shell",
                   CompletionShells()),
        Switch("manual", "print the manual page, for man -l"), Switch("help", "print this")});
-  command.run = [program, run = command.run](const Arguments& arguments) {
-    if (arguments.On("version")) return PrintVersion(*program, false);
+  command.run = [program, commit, run = command.run](const Arguments& arguments) {
+    if (arguments.On("version")) return PrintVersion(*program, commit, false);
     if (arguments.On("manual")) return WriteStdout(ManualOf(*program)), absl::OkStatus();
     if (arguments.Has("completion")) return PrintCompletion(*program, arguments.Text("completion"));
     return run(arguments);
   };
 }
 
-void AddBuiltInCommands(Program* program) {
+void AddBuiltInCommands(Program* program, const std::string& commit) {
   const Flag json = Switch("json", "print one JSON document instead of text");
   for (Group& group : program->groups) {
     for (Command& command : group.commands) {
@@ -86,8 +89,8 @@ void AddBuiltInCommands(Program* program) {
                     {.words = "version",
                      .summary = "Which build of Waferline this is",
                      .flags = {json},
-                     .run = [program](const Arguments& arguments) {
-                       return PrintVersion(*program, arguments.json());
+                     .run = [program, commit](const Arguments& arguments) {
+                       return PrintVersion(*program, commit, arguments.json());
                      }}}});
 }
 
@@ -197,7 +200,8 @@ CommandResult RunWords(const Program& program, std::span<const std::string> word
     return {PrintHelp(program, {words.begin(), known ? words.begin() + used : flags}), ""};
   }
   if (!words.empty() && words.front() == "--version" && !IsOneCommand(program)) {
-    return {PrintVersion(program, false), ""};
+    const std::string command = "version";
+    return RunWords(program, {&command, 1});
   }
   size_t used = 0;
   const Command* command = FindCommand(program, words, &used);
@@ -208,11 +212,11 @@ CommandResult RunWords(const Program& program, std::span<const std::string> word
 
 }  // namespace
 
-int RunProgram(Program program, std::span<const std::string> words) {
+int RunProgram(Program program, std::span<const std::string> words, const std::string& commit) {
   if (IsOneCommand(program)) {
-    AddBuiltInFlags(&program);
+    AddBuiltInFlags(&program, commit);
   } else {
-    AddBuiltInCommands(&program);
+    AddBuiltInCommands(&program, commit);
     if (words.empty()) {
       PrintToStderr(HelpOf(program));
       return 2;

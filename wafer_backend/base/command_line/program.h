@@ -13,7 +13,9 @@ namespace waferline::cli {
 
 // Returns the exit code. `words` is the command line without the program's name. Writes results to
 // stdout and errors to stderr; with --json an error is {"error": {"message", "code"}} there. What
-// cannot be written to stdout (a full disk) is a failure too.
-int RunProgram(Program program, std::span<const std::string> words);
+// cannot be written to stdout (a full disk) is a failure too. `commit`: which one it was built
+// from,
+// "" if that is not known.
+int RunProgram(Program program, std::span<const std::string> words, const std::string& commit = "");
 
 }  // namespace waferline::cli
