@@ -14,10 +14,10 @@ const char* WaitForSignal();
 // The same until `unless()`, asked ten times a second, says so; then null.
 const char* WaitForSignal(const std::function<bool()>& unless);
 
-// While it lives a signal ends the process at once, with exit code 0. For the start of a server:
-// until the doors are open there is nothing to drain, and what loads a model or brings a database
-// up to date does not look at signals. It ends as if it were killed, which all of its files
-// outlive.
+// While it lives a signal ends the process at once, with exit code 0. For the start of a server or
+// worker: until the doors are open there is nothing to drain, and what loads a model or brings a
+// database up to date does not look at signals. It ends as if it were killed, which all of its
+// files outlive.
 class EndOnSignal {
  public:
   EndOnSignal();

@@ -94,16 +94,22 @@ absl::StatusOr<std::shared_ptr<tls::Credentials>> LinksOf(const WorkerOptions& o
   return nullptr;
 }
 
-// Runs a worker until it fails or a signal comes.
+// Runs a worker until it fails or a signal comes. One that comes while the model is loaded ends it
+// at once, as a server (EndOnSignal).
 template <typename Run>
-absl::Status UntilSignal(Run run) {
+absl::Status UntilSignal(link::WorkerProcess* server, Run run) {
   WL_RETURN_IF_ERROR(RequireDescriptors(kMinWorkerDescriptors));
-  // Shared: a worker that fails to start does not wait for a signal, the thread does.
-  auto stop = std::make_shared<std::atomic<bool>>(false);
-  std::thread([stop] {
-    WaitForSignal();
-    *stop = true;
-  }).detach();
+  std::optional<EndOnSignal> starting(std::in_place);
+  auto stop =
+      std::make_shared<std::atomic<bool>>(false);  // the thread outlives a worker that fails
+  server->on_ready = [&starting, stop, announce = server->on_ready](uint16_t port) {
+    starting.reset();
+    std::thread([stop] {
+      WaitForSignal();
+      *stop = true;
+    }).detach();
+    announce(port);
+  };
   return run(*stop);
 }
 
@@ -158,8 +164,9 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
       WorkerListing::Prepare(options.listing, {.role = membership::Role::kShard, .layers = layers},
                              options.listen, options.model));
   KeepListed(&listing, &server);
-  return UntilSignal(
-      [&server](const std::atomic<bool>& stop) { return shard::RunShardServer(server, stop); });
+  return UntilSignal(&server, [&server](const std::atomic<bool>& stop) {
+    return shard::RunShardServer(server, stop);
+  });
 }
 
 // A worker of a part of layers.
@@ -171,7 +178,7 @@ absl::Status RunLayerServer(const WorkerOptions& options, const std::string& wha
                       ParseRange<shard::LayerRange>("--layers", options.layers));
   server.worker.sram = Bytes(static_cast<int64_t>(options.sram_bytes));
   WL_RETURN_IF_ERROR(SetCommon(options, what, &server));
-  return UntilSignal([&](const std::atomic<bool>& stop) { return run(server, stop); });
+  return UntilSignal(&server, [&](const std::atomic<bool>& stop) { return run(server, stop); });
 }
 
 }  // namespace
@@ -213,8 +220,9 @@ absl::Status RunPrefill(const WorkerOptions& options) {
                       WorkerListing::Prepare(options.listing, {.role = membership::Role::kPrefill},
                                              options.listen, options.model));
   KeepListed(&listing, &server);
-  return UntilSignal(
-      [&server](const std::atomic<bool>& stop) { return prefill::RunPrefillServer(server, stop); });
+  return UntilSignal(&server, [&server](const std::atomic<bool>& stop) {
+    return prefill::RunPrefillServer(server, stop);
+  });
 }
 
 }  // namespace waferline::app

@@ -3,6 +3,7 @@
 import http.client
 import json
 import math
+import os
 import re
 import shutil
 import signal
@@ -53,6 +54,19 @@ def test_after_a_signal_new_requests_are_answered_with_503_for_a_while(number):
             time.sleep(0.05)
         assert 503 in seen and seen <= {200, 503}
         assert server.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("role", (("prefill",), ("shard", "--layers", "0:2"), ("attention", "--layers", "0:2", "--ffn-workers", "127.0.0.1:1"),
+                                  ("ffn", "--layers", "0:2")), ids=lambda role: role[0])
+def test_a_signal_ends_a_worker_that_loads_its_model(tmp_path, role):
+    def signalled():  # it waits for the program from its first instruction on
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = subprocess.run([BIN / "waferd", "--role", *role, "--model", ROOT / "deploy/models/demo.gguf", "--port-file", tmp_path / "port"],
+                           capture_output=True, text=True, timeout=60, preexec_fn=signalled)
+    assert (ended.returncode, ended.stderr) == (0, "waferd: a signal came before it was ready, ending\n")
+    assert "is ready" not in ended.stdout and not (tmp_path / "port").exists()
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
