@@ -52,6 +52,15 @@ void PrintWarnings(const ServeOptions& options, const FrontEnds& front) {
             "use it\n",
             address.c_str());
   }
+  constexpr double kYear = 365.25 * 24 * 3600, kEmulatedSeconds = 9'223'372'036;  // 2^63 ns
+  const double ends = config.clock.stepped ? kYear : kEmulatedSeconds / config.clock.scale;
+  if (ends < kYear) {
+    fprintf(
+        stderr,
+        "waferd: warning: clock.scale %g: emulated time, 292 years of it, ends %.1f hours after "
+        "this start; no token leaves then: start it again before\n",
+        config.clock.scale, ends / 3600);
+  }
   struct stat file;
   if (!config.api_keys.empty() && stat(options.config_path.c_str(), &file) == 0 &&
       (file.st_mode & (S_IRGRP | S_IROTH)) != 0) {

@@ -27,9 +27,9 @@ ClockConfig ReadClock(YamlForm form) {
         MicrosecondsOr(form.About("kind: stepped; wall time for a missing arrival of a trace"),
                        "arrival_grace_us", 30e6, Range{1e3, 3.6e9});
   } else {
-    out.scale =
-        PlainOr(form.About("kind: real; emulated seconds a second, 292 years of them at most"),
-                "scale", 1, Range{1e-6, 1e6});
+    out.scale = PlainOr(form.About("kind: real; emulated seconds a second, 292 years of them at "
+                                   "most (3.5 months at 1000, 2.5 hours at 1e6)"),
+                        "scale", 1, Range{1e-6, 1e6});
     out.spin = MicrosecondsOr(form.About("kind: real; spins so long before an instant"), "spin_us",
                               60, Range{0, 1e4});
   }

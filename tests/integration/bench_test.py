@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, waferctl
+from cloud import BIN, ROOT, Metrics, Waferd, waferctl
 
 MODEL = "llama-3.1-8b"
 
@@ -95,6 +95,18 @@ def test_the_report_has_the_keys_of_vllms(doors):
     assert all(len(gaps) == 7 for gaps in report["itls"]) and all(first > 0 for first in report["ttfts"])
     time.strptime(report["date"], "%Y%m%d-%H%M%S")
     assert "input_lens" not in bench(doors["http"], "--num-prompts", 1, "--output-tokens", 2)
+
+
+def test_the_request_before_a_run_is_mentioned(doors):
+    def finished():
+        return Metrics(doors["http"]).sum("waferline_requests_finished_total")
+
+    before = finished()
+    report = bench(doors["http"], "--num-prompts", 3, "--output-tokens", 2)
+    assert report["warm_up_requests"] == 1 and finished() == before + report["completed"] + report["warm_up_requests"]
+    said = waferctl("bench", "run", "--server", doors["http"], "--model", MODEL, "--num-prompts", 1, "--output-tokens", 2).stdout
+    assert "one request more went before these, to warm up; it is billed as any" in said
+    assert "one more goes before them" in waferctl("bench", "run", "--help").stdout
 
 
 @pytest.mark.parametrize("door", ("http", "grpc"))

@@ -69,6 +69,12 @@ def test_a_signal_ends_a_worker_that_loads_its_model(tmp_path, role):
     assert "is ready" not in ended.stdout and not (tmp_path / "port").exists()
 
 
+@pytest.mark.parametrize("scale, hours", (("1.0e+6", "2.6"), ("290", None)))
+def test_a_clock_that_ends_within_a_year_is_warned_of(tmp_path, scale, hours):
+    with Waferd(configuration(tmp_path, f"clock: {{kind: real, scale: {scale}}}\n")) as server:
+        assert says(server, f"ends {hours} hours after this start") if hours else "after this start" not in server.log()
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
 def test_an_ipv6_address_is_printed_as_clients_take_it(tmp_path):
     with Waferd(configuration(tmp_path, 'listen: {address: "::1"}\n')) as server:

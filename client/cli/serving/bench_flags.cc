@@ -133,7 +133,10 @@ std::vector<Flag> BenchFlags() {
   std::vector<Flag> flags = ServerFlags();
   const std::vector<Flag> own = {
       ModelNameFlag(),
-      IntegerFlag("num-prompts", "N", "number of requests", {1, kMaxRequests}).Default(100),
+      IntegerFlag("num-prompts", "N",
+                  "number of requests; one more goes before them, to warm up, and is billed as any",
+                  {1, kMaxRequests})
+          .Default(100),
       TextFlag("prompts", "FILE",
                "one prompt a line: text, {\"prompt\": ...}, {\"messages\": [...]} or ShareGPT's "
                "{\"conversations\": [...]}"),

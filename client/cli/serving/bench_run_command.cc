@@ -38,6 +38,7 @@ json::object Header(const Arguments& arguments, const load::LoadSettings& settin
                       {"model_id", settings.request.model},
                       {"tokenizer_id", settings.request.model},
                       {"num_prompts", settings.requests},
+                      {"warm_up_requests", 1},
                       {"seed", settings.seed}};
   object["burstiness"] = 1.0;  // of Poisson arrivals
   object["turns"] = settings.turns;
@@ -101,6 +102,7 @@ absl::Status RunBench(const Arguments& arguments) {
     PrintText(JsonText(object) + "\n");
   } else {
     PrintText(load::ToText(report));
+    PrintText("one request more went before these, to warm up; it is billed as any\n");
   }
   for (const std::string& warning : report.warnings) {
     fprintf(stderr, "warning: %s\n", warning.c_str());
