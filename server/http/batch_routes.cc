@@ -18,6 +18,7 @@
 #include "server/openai/api_error.h"
 #include "server/openai/fields.h"
 #include "server/openai/json_text.h"
+#include "server/serving/limits.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
