@@ -93,7 +93,8 @@ absl::Status StoreMeter::OnConnect(Connection& connection) {
   next_epochs_.push_back(next_epoch_);
   if (epoch_ != 0) return SkipPositions(connection);
   WL_ASSIGN_OR_RETURN(const std::vector<int64_t> dead, store::DeadEpochs(connection, next_epoch_));
-  interrupted_ = unconfirmed_ = 0;
+  unconfirmed_ = 0;
+  WL_ASSIGN_OR_RETURN(interrupted_, SettleEnded(connection, options_.unix_us()));
   for (const int64_t one : dead) {
     const int64_t now_us = options_.unix_us();
     WL_ASSIGN_OR_RETURN(const int64_t settled, Settle(connection, one, now_us));
@@ -220,8 +221,16 @@ bool StoreMeter::Stop() {
   if (!gave_up_ && Flush()) {
     // Lines without a row are run again by the next server.
     writer_.Post(
-        [this, lines = kept_back_.Close(), epoch = epoch_.load(), now_us](Connection& connection) {
+        [this, lines = kept_back_.Close()](Connection&) {
           for (const OpenUsage& choice : lines) batch_.Withdraw(choice);
+          return absl::OkStatus();
+        },
+        nullptr);
+    Flush();
+    // What is still open was not over, or its record could not be written.
+    writer_.Post(
+        [epoch = epoch_.load(), now_us](Connection& connection) {
+          WL_RETURN_IF_ERROR(Settle(connection, epoch, now_us).status());
           return store::EndEpoch(connection, epoch, now_us);
         },
         nullptr);

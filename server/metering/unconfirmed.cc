@@ -5,6 +5,7 @@
 #include "server/billing/rating.h"
 #include "server/metering/answered_set.h"
 #include "server/metering/kept_back.h"
+#include "server/metering/usage_rows.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
@@ -91,6 +92,7 @@ absl::Status Reverse(Connection& connection, const std::string& transfer, int64_
 
 absl::Status Credit(Connection& connection, int64_t epoch, const Row& row, const Unconfirmed& how) {
   const UsageId id{epoch, IntegerOf(row[0]), IntegerOf(row[1])};
+  WL_RETURN_IF_ERROR(LockSums(connection));
   WL_RETURN_IF_ERROR(TakeBack(connection, row, how.prices));
   WL_RETURN_IF_ERROR(Reverse(connection, absl::StrCat("usage:", id.Text()), how.now_us));
   return connection

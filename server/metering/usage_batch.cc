@@ -130,8 +130,11 @@ struct UsageBatch::Sums {
   }
 
   // Once: the entries go with it.
-  void AddTo(std::vector<Statement>* statements) {
+  void AddTo(store::Dialect dialect, std::vector<Statement>* statements) {
     std::vector<Row> rows;
+    if (dialect == store::Dialect::kPostgres && !(hours.empty() && accounts.empty())) {
+      statements->push_back({.sql = &kShareSums});
+    }
     for (const auto& [key, hour] : hours) {
       const Money::Columns charge = hour.charge.ToColumns();
       Row row = RowOf(key);
@@ -186,7 +189,7 @@ absl::StatusOr<std::vector<Statement>> UsageBatch::WriteOneByOne(Connection& con
   WL_RETURN_IF_ERROR(WriteWithdrawals(connection, &sums));
   WL_RETURN_IF_ERROR(WritePosts(connection, first_position, &sums));
   std::vector<Statement> last;
-  sums.AddTo(&last);
+  sums.AddTo(connection.dialect(), &last);
   return last;
 }
 
@@ -209,7 +212,7 @@ absl::StatusOr<std::vector<Statement>> UsageBatch::WriteAtOnce(Connection& conne
   for (size_t i = opens; i < last.size(); ++i) {
     last[i].changes = static_cast<int64_t>(last[i].values.size() / kUsageColumns);
   }
-  sums.AddTo(&last);
+  sums.AddTo(connection.dialect(), &last);
   return last;
 }
 

@@ -18,6 +18,9 @@ using store::IntegerOf;
 using store::Result;
 using store::Row;
 
+// The number is ours among the advisory locks of a database.
+const std::string kTakeSums = "SELECT pg_advisory_xact_lock(7341297)";
+
 constexpr int64_t kWhole = 1000;  // thousandths of a share
 
 // False: it would pass the cap.
@@ -126,6 +129,13 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool
 
 }  // namespace
 
+const std::string kShareSums = "SELECT pg_advisory_xact_lock_shared(7341297)";
+
+absl::Status LockSums(Connection& connection) {
+  if (connection.dialect() != store::Dialect::kPostgres) return absl::OkStatus();
+  return connection.Run(kTakeSums, {}).status();
+}
+
 const store::ManyRows& OpenRows() {
   static const store::ManyRows* const kRows = new store::ManyRows(
       kInsertUsage, kUsageColumns, " ON CONFLICT(epoch, ordinal, choice) DO NOTHING");
@@ -182,6 +192,7 @@ absl::Status OpenWithHold(Connection& connection, const OpenUsage& usage, bool p
       connection.Run("SELECT 1 FROM usage WHERE epoch = $1 AND ordinal = $2 AND choice = 0",
                      {usage.id.epoch, usage.id.ordinal}));
   if (!before.rows.empty()) return absl::OkStatus();
+  WL_RETURN_IF_ERROR(LockSums(connection));
   WL_RETURN_IF_ERROR(HoldWithinCaps(connection, usage, prepaid));
   std::vector<Row> rows;
   OpenUsage one = usage;
@@ -197,6 +208,7 @@ absl::StatusOr<int64_t> Settle(Connection& connection, int64_t epoch, int64_t no
       connection.Run("SELECT tenant, project, admitted_us, hold_micro FROM usage WHERE epoch = $1 "
                      "AND status = 'open' AND hold_micro > 0",
                      {epoch}));
+  if (!held.rows.empty()) WL_RETURN_IF_ERROR(LockSums(connection));
   for (const Row& row : held.rows) {
     const UsageSubject subject{.tenant = store::TextOf(row[0]), .project = store::TextOf(row[1])};
     for (const AccountKey& account : AccountsOf(subject, store::IntegerOf(row[2]))) {
@@ -209,6 +221,20 @@ absl::StatusOr<int64_t> Settle(Connection& connection, int64_t epoch, int64_t no
                      "hold_micro = 0 WHERE epoch = $1 AND status = 'open'",
                      {epoch, now_us}));
   return settled.changed;
+}
+
+absl::StatusOr<int64_t> SettleEnded(Connection& connection, int64_t now_us) {
+  WL_ASSIGN_OR_RETURN(
+      const Result left,
+      connection.Run("SELECT DISTINCT usage.epoch FROM usage JOIN epoch ON epoch.id = usage.epoch "
+                     "WHERE usage.status = 'open' AND epoch.ended_us > 0",
+                     {}));
+  int64_t settled = 0;
+  for (const Row& row : left.rows) {
+    WL_ASSIGN_OR_RETURN(const int64_t of_one, Settle(connection, IntegerOf(row[0]), now_us));
+    settled += of_one;
+  }
+  return settled;
 }
 
 }  // namespace waferline::metering

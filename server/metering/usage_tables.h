@@ -45,6 +45,8 @@ std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted
 absl::Status OpenWithHold(store::Connection& connection, const OpenUsage& usage, bool prepaid);
 // All that is open under a dead epoch; gives how many.
 absl::StatusOr<int64_t> Settle(store::Connection& connection, int64_t epoch, int64_t now_us);
+// The same of epochs that were ended, that left something open.
+absl::StatusOr<int64_t> SettleEnded(store::Connection& connection, int64_t now_us);
 
 // Posted records of a dead epoch whose answers were perhaps not sent (AnsweredSet of its row);
 // gives how many. With `credit` those that are on no invoice cost nothing any more: their hours and

@@ -25,11 +25,12 @@ struct ClearResult {
 };
 using Answer = std::unique_ptr<PGresult, ClearResult>;
 
-// Conflicts with other servers, a server that is full or going down: another attempt may succeed.
+// Conflicts with other servers, a server that is full or going down, a table or a right that is
+// missing until its operator mends it: another attempt may succeed.
 bool MayPass(std::string_view state) {
   return state.empty() || state.starts_with("08") || state.starts_with("40") ||
-         state.starts_with("53") || state.starts_with("55") || state.starts_with("57") ||
-         state.starts_with("58") || state == "25006";
+         state.starts_with("42") || state.starts_with("53") || state.starts_with("55") ||
+         state.starts_with("57") || state.starts_with("58") || state == "25006";
 }
 
 class PostgresConnection : public Connection {
@@ -41,9 +42,12 @@ class PostgresConnection : public Connection {
     const char* const names[] = {"dbname", "connect_timeout", "options", "application_name",
                                  nullptr};
     const char* const values[] = {url.c_str(), wait.c_str(),
-                                  "-c synchronous_commit=on -c lock_timeout=1000", "waferd",
-                                  nullptr};
+                                  "-c synchronous_commit=on -c lock_timeout=1000 "
+                                  "-c idle_in_transaction_session_timeout=60000",
+                                  "waferd", nullptr};
     db_ = PQconnectdbParams(names, values, 1);
+    PQsetNoticeProcessor(
+        db_, [](void*, const char*) {}, nullptr);  // else on stderr
     if (PQstatus(db_) == CONNECTION_OK) return absl::OkStatus();
     absl::Status status = absl::UnavailableError("PostgreSQL: cannot be reached");
     status.SetPayload(kOperatorDetail, absl::Cord(Trimmed(PQerrorMessage(db_))));
@@ -71,15 +75,13 @@ class PostgresConnection : public Connection {
     // With no work before them they are a transaction by themselves: what goes together is one.
     const bool whole = std::exchange(begin_waits_, false);
     if (whole && last.empty()) return absl::OkStatus();
-    const absl::StatusOr<std::vector<Answer>> answers =
-        RunTogether(last, whole ? nullptr : "COMMIT");
+    const auto answers = RunTogether(last, whole ? nullptr : "COMMIT");
     if (!answers.ok())
       return alive() ? answers.status() : absl::UnknownError(answers.status().message());
     // A failed transaction answers COMMIT with ROLLBACK.
-    if (whole || std::string_view(PQcmdStatus(answers->back().get())) == "COMMIT") {
-      return absl::OkStatus();
-    }
-    return absl::UnavailableError("PostgreSQL: the transaction was rolled back");
+    const bool kept = whole || std::string_view(PQcmdStatus(answers->back().get())) == "COMMIT";
+    return kept ? absl::OkStatus()
+                : absl::UnavailableError("PostgreSQL: the transaction was rolled back");
   }
   void Rollback() override {
     begin_waits_ = false;
@@ -93,7 +95,7 @@ class PostgresConnection : public Connection {
 
   absl::StatusOr<std::vector<Result>> RunAll(const std::vector<Statement>& statements) override {
     if (statements.empty()) return std::vector<Result>();
-    WL_ASSIGN_OR_RETURN(const std::vector<Answer> answers, RunTogether(statements, nullptr));
+    WL_ASSIGN_OR_RETURN(const auto answers, RunTogether(statements, nullptr));
     std::vector<Result> results;
     for (const Answer& answer : answers) results.push_back(ResultOf(answer.get()));
     return results;
@@ -227,13 +229,18 @@ class PostgresConnection : public Connection {
     return absl::UnavailableError("PostgreSQL: " + why.substr(0, why.find('\n')));
   }
 
+  // Clients need not see the statement, which is in the whole text.
   static absl::Status FailureOf(const PGresult* result) {
     const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const std::string message = absl::StrCat("PostgreSQL: ", Trimmed(PQresultErrorMessage(result)));
+    const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const std::string message =
+        absl::StrCat("PostgreSQL: ", primary == nullptr ? "has failed" : primary);
     const std::string_view kind = state == nullptr ? "" : state;
     const bool miscounted = kind == "22P02" && absl::StrContains(message, kRowsChanged);
-    return miscounted || MayPass(kind) ? absl::UnavailableError(message)
-                                       : absl::InternalError(message);
+    absl::Status status = miscounted || MayPass(kind) ? absl::UnavailableError(message)
+                                                      : absl::InternalError(message);
+    status.SetPayload(kOperatorDetail, absl::Cord(Trimmed(PQresultErrorMessage(result))));
+    return status;
   }
 
   static Result ResultOf(PGresult* answer) {
@@ -250,11 +257,8 @@ class PostgresConnection : public Connection {
       const char* text = PQgetvalue(result, row, i);
       const Oid type = PQftype(result, i);
       const bool integer = type == kInt2 || type == kInt4 || type == kInt8 || type == kNumeric;
-      if (integer) {
-        values[static_cast<size_t>(i)] = static_cast<int64_t>(std::strtoll(text, nullptr, 10));
-      } else {
-        values[static_cast<size_t>(i)] = std::string(text);
-      }
+      values[static_cast<size_t>(i)] =
+          integer ? Value(int64_t{std::strtoll(text, nullptr, 10)}) : Value(std::string(text));
     }
     return values;
   }

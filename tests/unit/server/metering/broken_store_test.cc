@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "server/metering/store_meter.h"
 #include "tests/unit/server/metering/meter_world.h"
@@ -72,9 +74,11 @@ TEST_CASE(
   };
   store.setting = broken;
   std::atomic<int> late{0};
-  constexpr int kAnswers = 200;  // more than a page has room for
-  for (int i = 0; i < kAnswers; ++i) {
-    Admit(**meter, Requests(1, 10, 100))->Post(0, Ended(10, 7), [&](const absl::Status& status) {
+  constexpr int kAnswers = 200;                        // more than a page has room for
+  std::vector<std::shared_ptr<RequestUsage>> running;  // all, so that none is committed alone
+  for (int i = 0; i < kAnswers; ++i) running.push_back(Admit(**meter, Requests(1, 10, 100)));
+  for (const auto& usage : running) {
+    usage->Post(0, Ended(10, 7), [&](const absl::Status& status) {
       if (absl::IsUnavailable(status)) ++late;
     });
   }

@@ -83,6 +83,35 @@ TEST_CASE("a refusal by a cap says what is spent, held, asked for, and the cap")
   REQUIRE((*meter)->Stop());
 }
 
+TEST_CASE("a clean stop leaves nothing open or held, and a start what an ended server left so") {
+  World world;
+  world.SetQuota("hard_micro", 10'000);
+  const auto held = [&] { return world.Number("SELECT MAX(held_micro) FROM account"); };
+  const auto interrupted = [&] {
+    return world.Number("SELECT COUNT(*) FROM usage WHERE status = 'interrupted'");
+  };
+  {
+    const auto meter = StoreMeter::Start(world.real.get(), Plain());
+    const auto usage = Admit(**meter, Requests(2, 10, 100), true);  // never over
+    usage->Open([](const absl::Status&) {});
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    CHECK(held() > 0);
+    REQUIRE((*meter)->Stop());
+  }
+  CHECK(held() == 0);
+  CHECK(interrupted() == 2);
+  // As servers left it that did not do so.
+  REQUIRE(world.connection
+              ->RunScript("UPDATE usage SET status = 'open', hold_micro = 100; "
+                          "UPDATE account SET held_micro = 200")
+              .ok());
+  const auto meter = StoreMeter::Start(world.real.get(), Plain());
+  CHECK((*meter)->interrupted() == 2);
+  CHECK(held() == 0);
+  CHECK(interrupted() == 2);
+  REQUIRE((*meter)->Stop());
+}
+
 TEST_CASE("a hard cap of a tenant that pays compute time holds under races too") {
   World world;
   constexpr int64_t kCapMicro = 10'000, kNsPerToken = 2'000;
