@@ -74,6 +74,7 @@ void DoorSecurity::Protect(http::ServerOptions* options, tls::Door door) {
 }
 
 void DoorSecurity::Protect(rpc::RpcOptions* options) {
+  options->on_log = &PrintGrpcLog;
   if (!grpc_) return;
   options->tls = credentials_.get();
   options->on_refused = [this](const tls::Refused& refused) {

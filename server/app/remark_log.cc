@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/app/json_log.h"
+#include "server/openai/json_text.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/terminal_text.h"
 
@@ -40,10 +41,16 @@ void RemarkLog::Print(std::string_view text) {
     left_out_ = 0;
   }
   if (LogsAsJson()) {
-    fputs(JsonLogLine("info", "remark", {{"who", who_}, {"message", line}}).c_str(), stderr);
+    fputs(JsonLogLine("info", "remark", {{"who", who_}, {"message", openai::ToUtf8(line)}}).c_str(),
+          stderr);
   } else {
     fprintf(stderr, "waferd: %s: %s\n", who_.c_str(), line.c_str());
   }
+}
+
+void PrintGrpcLog(std::string_view text) {
+  static RemarkLog* const log = new RemarkLog("gRPC");
+  log->Print(text);
 }
 
 void FlushPrinted() {

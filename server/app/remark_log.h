@@ -34,6 +34,9 @@ class RemarkLog {
   std::set<std::string> kinds_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What gRPC logs (RpcOptions::on_log).
+void PrintGrpcLog(std::string_view text);
+
 // Sends what was printed to stdout. A reader that has gone away (`waferd | head`) is reported once
 // on stderr, and what comes later is dropped: it is not a reason to stop serving.
 void FlushPrinted();

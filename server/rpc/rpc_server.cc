@@ -36,8 +36,11 @@ constexpr int kIdleMs = 600'000;
 // Of a call's metadata, decoded; what is more is refused with RESOURCE_EXHAUSTED.
 constexpr int kMaxMetadataBytes = 16 * 1024;
 
-// What gRPC logs may quote a peer, so it passes as one line without control characters.
+void (*on_log)(std::string_view text) = nullptr;
+
+// As one line without control characters.
 void PrintLog(gpr_log_func_args* entry) {
+  if (on_log != nullptr) return on_log(entry->message);
   fprintf(stderr, "waferd: gRPC: %s\n", LogLine(entry->message).c_str());
 }
 
@@ -61,7 +64,8 @@ class Server final : public RpcServer {
 
   absl::Status Listen(const RpcOptions& options) {
     static std::once_flag once;  // all are switches of the whole process
-    std::call_once(once, [] {
+    std::call_once(once, [&options] {
+      on_log = options.on_log;
       gpr_set_log_function(&PrintLog);
       // It would print a line for each text that is not UTF-8; the caller is told by its answer.
       google::protobuf::SetLogHandler(nullptr);

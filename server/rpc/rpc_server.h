@@ -40,6 +40,9 @@ struct RpcOptions {
   const tls::Credentials* tls = nullptr;
   // Any thread, for each connection that is refused for its handshake.
   std::function<void(const tls::Refused&)> on_refused = [](const tls::Refused&) {};
+  // Of the whole process: what gRPC logs, which may quote a peer. Any thread. The first server's
+  // counts; null: stderr.
+  void (*on_log)(std::string_view text) = nullptr;
 };
 
 class RpcServer {

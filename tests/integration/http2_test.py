@@ -1,6 +1,7 @@
 """What a peer of the gRPC port may not do (RFC 9113): each case ends its stream or connection with an error, and others are served.
 Nor does a peer's text make lines of its own in the log."""
 
+import json
 import socket
 import struct
 
@@ -105,3 +106,16 @@ def test_no_peer_writes_a_line_of_the_log(server, name):
                 break
     assert "\nwaferd: forged" not in server.log()
     assert "libprotobuf" not in server.log()
+
+
+def test_the_json_log_holds_what_grpc_logs():
+    """With bytes that are not UTF-8 too, at most some lines a second."""
+    with Waferd("deploy/config/demo.yaml", "--log", "json") as server:
+        host, port = server.grpc.split(":")
+        for _ in range(40):
+            with socket.create_connection((host, int(port)), timeout=5) as sock:
+                sock.sendall(START + frame(HEADERS, END_HEADERS | END_STREAM, 1, literal(b":method", b"a\xff\x1b[2K\nb")))
+                ends_with_error(sock)
+        lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+        of_grpc = [line for line in lines if line.get("who") == "gRPC"]
+        assert "waferd: gRPC" not in server.log() and 0 < len(of_grpc) < 40
