@@ -34,9 +34,10 @@ absl::StatusOr<json::object> ObjectOf(std::string_view body) {
 
 // Whole microdollars of a decimal string.
 std::optional<int64_t> ReadUsd(JsonFields& fields, std::string_view name) {
+  if (!fields.Has(name)) return std::nullopt;
   std::string text;
   fields.Text(name, 40, &text);
-  if (!fields.ok() || text.empty()) return std::nullopt;
+  if (!fields.ok()) return std::nullopt;
   const absl::StatusOr<int64_t> micro = ParseScaledInt(text, 6);
   if (!micro.ok()) fields.Fail(name, Std(micro.status().message()));
   if (micro.ok() && *micro < 0) fields.Fail(name, "must not be negative");
