@@ -1,5 +1,7 @@
 """waferctl chat on a pseudo-terminal: editing keys, history, pastes, its commands; and a context that forgets the oldest turns."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import pty
@@ -209,6 +211,24 @@ def test_what_is_typed_while_an_answer_comes_is_kept_and_not_in_it(tmp_path):
         chat.wait_for("> ")
         chat.saved("kept.json")
     assert questions(tmp_path / "kept.json") == ["go on", "typed ahead"]
+
+
+@pytest.mark.parametrize("lines", [b"", b"hello\n" * 20000, bytes(5 << 20)], ids=["none", "many", "endless"])
+def test_ctrl_c_ends_a_chat_that_reads_a_pipe(server, lines):
+    with subprocess.Popen([BIN / "waferctl", "chat", "--server", server.http], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=False) as chat, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        def give():
+            with contextlib.suppress(BrokenPipeError):
+                chat.stdin.write(lines)
+                chat.stdin.flush()
+
+        pool.submit(give)
+        time.sleep(1)
+        chat.send_signal(signal.SIGINT)
+        assert chat.wait(20) == 1
+        assert (b"at most 4 MiB" if 0 in lines else b"interrupted") in chat.stderr.read()
+        with contextlib.suppress(BrokenPipeError):
+            chat.stdin.close()
 
 
 @pytest.mark.parametrize("door", ["http", "grpc"])

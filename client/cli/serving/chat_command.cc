@@ -97,11 +97,47 @@ absl::Status OnTerminal(LineEditor& lines, sdk::TokenClient& client, Conversatio
   return absl::OkStatus();
 }
 
-absl::Status EachLineOfStdin(Conversation& conversation) {
-  for (std::string line; std::getline(std::cin, line);) {
-    if (!line.empty()) WL_RETURN_IF_ERROR(conversation.Say(line));
+// Stdin by lines, while an InterruptWatch lives.
+class StdinLines {
+ public:
+  static constexpr size_t kMaxBytes = 4 << 20;  // of a line
+
+  // Nothing: stdin has ended. Cancelled: Ctrl-C. InvalidArgument: a line is too long.
+  absl::StatusOr<std::optional<std::string>> Next() {
+    for (;;) {
+      if (const size_t end = read_.find('\n'); end != std::string::npos) {
+        std::string line = read_.substr(0, end);
+        read_.erase(0, end + 1);
+        return line;
+      }
+      if (ended_ && read_.empty()) return std::nullopt;
+      if (ended_) return std::exchange(read_, "");
+      if (read_.size() > kMaxBytes) {
+        return absl::InvalidArgumentError("stdin: a message has at most 4 MiB, on one line");
+      }
+      if (!InterruptWatch::AwaitInput(STDIN_FILENO)) return absl::CancelledError("interrupted");
+      char bytes[1 << 16];
+      const ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
+      ended_ = count <= 0;
+      if (count > 0) read_.append(bytes, static_cast<size_t>(count));
+    }
   }
-  return absl::OkStatus();
+
+ private:
+  std::string read_;
+  bool ended_ = false;
+};
+
+// Ctrl-C ends all of it: nobody types the next line.
+absl::Status EachLineOfStdin(Conversation& conversation) {
+  StdinLines lines;
+  for (;;) {
+    WL_ASSIGN_OR_RETURN(const std::optional<std::string> line, lines.Next());
+    if (!line) return absl::OkStatus();
+    if (line->empty()) continue;
+    WL_RETURN_IF_ERROR(conversation.Say(*line));
+    if (conversation.interrupted()) return absl::CancelledError("interrupted");
+  }
 }
 
 absl::Status RunChat(const Arguments& arguments) {

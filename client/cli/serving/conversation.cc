@@ -59,6 +59,7 @@ absl::Status Conversation::Say(const std::string& message) {
     spec_.prompt = turns_;
     answer = Ask(client_, spec_, show_);
   }
+  interrupted_ = answer.interrupted;
   if (show_) {
     PrintText(answer.interrupted ? " [interrupted]\n" : "\n");
     WL_RETURN_IF_ERROR(FlushStdout());

@@ -32,6 +32,8 @@ class Conversation {
   const std::string& model() const { return spec_.model; }
 
   const sdk::Ending& last() const { return last_; }
+  // The last answer, by Ctrl-C.
+  bool interrupted() const { return interrupted_; }
   // {"model", "messages", and what Describe gives of the last answer}
   boost::json::object ToJson() const;
 
@@ -46,6 +48,7 @@ class Conversation {
   std::string system_;
   std::vector<sdk::ChatTurn> turns_;
   sdk::Ending last_;
+  bool interrupted_ = false;
   uint32_t context_ = 0;          // of the model, in tokens; 0: not known
   double bytes_per_token_ = 3.0;  // of this conversation, from the last answer's usage
 };
