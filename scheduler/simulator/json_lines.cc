@@ -1,4 +1,5 @@
 // The two JSON-lines formats.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 
@@ -99,11 +100,18 @@ class Mooncake : public JsonLineReader {
   void ReadFields(JsonFields& fields, TraceRequest* request, Trace* trace) override {
     fields.Require({"timestamp", "input_length", "output_length"});
     double stamp = 0;
-    const int64_t unit_ns = unit_ns_ > 0 ? unit_ns_ : 1;
-    fields.Number("timestamp", 0, kMaxUnixSeconds * 1e9 / static_cast<double>(unit_ns), &stamp);
+    const auto read = [&](int64_t unit_ns) {
+      fields.Number("timestamp", 0, kMaxUnixSeconds * 1e9 / static_cast<double>(unit_ns), &stamp);
+    };
+    read(std::max<int64_t>(unit_ns_, 1));
     // The first line's is everywhere the unit: milliseconds, unless it is a time since 1970.
-    if (unit_ns_ == 0) unit_ns_ = UnixUnitNs(stamp);
-    if (unit_ns_ == 0) unit_ns_ = kNsPerMs;
+    if (unit_ns_ == 0) {
+      const int64_t since_1970 = UnixUnitNs(stamp);
+      const int64_t unit_ns = since_1970 > 0 ? since_1970 : kNsPerMs;
+      read(unit_ns);
+      if (!fields.ok()) return;
+      unit_ns_ = unit_ns;
+    }
     // In two parts: milliseconds since 1970 have no room for nanoseconds in a double.
     const double whole = std::floor(stamp);
     request->arrival = Nanoseconds(static_cast<int64_t>(whole) * unit_ns_) +

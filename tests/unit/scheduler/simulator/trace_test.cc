@@ -209,6 +209,12 @@ TEST_CASE("mooncake timestamps since 1970 are taken relative to the first, to th
                  {TraceFormat::kMooncake})
           .status());
   REQUIRE(Has(mixed, "half a year"));
+  // Of no unit: too small for microseconds since 1970, too large for milliseconds.
+  const std::string neither = Message(
+      ParseTrace("{\"timestamp\": 17000000000000, \"input_length\": 1, \"output_length\": 1}\n",
+                 {TraceFormat::kMooncake})
+          .status());
+  CHECK(Has(neither, "timestamp"));
 }
 
 TEST_CASE("the format shows in the first line") {
