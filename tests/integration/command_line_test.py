@@ -55,7 +55,7 @@ def test_the_help_of_what_only_http_has_offers_no_other_address(command):
     text = run("waferctl", *command.split(), "--help").stdout
     assert "http://HOST:PORT; https: over TLS" in text and "grpc" not in text
     refused(*command.split(), *{"abort": ["x"], "invoice show": ["t:2026-01"], "keys create": ["--tenant", "t"], "quotas set": ["--tenant", "t"]}.get(command, []),
-            "--server", "grpc://127.0.0.1:1", says="over HTTP")
+            "--server", "grpc://127.0.0.1:1", says="use HTTP")
 
 
 @pytest.mark.parametrize("group", GROUPS)
