@@ -17,7 +17,7 @@
 #include "server/app/front_host.h"
 #include "server/app/health_probe.h"
 #include "server/app/json_log.h"
-#include "server/app/scrape_cache.h"
+#include "server/app/shared_scrapes.h"
 #include "server/app/tracing.h"
 #include "server/http/api.h"
 #include "server/http/generations.h"
@@ -168,7 +168,7 @@ class BothFrontEnds : public FrontEnds {
         .health = [this](auto reply) { health_.Ask(std::move(reply)); },
         .metrics =
             [this](auto names, auto reply) {
-              http_.server->Post(std::bind_front(&BothFrontEnds::Scrape, this, names, reply));
+              http_.server->Post([=, this] { scrapes_.Get(names, reply); });
             },
         .live = [this, door](auto reply) { Look(door, std::move(reply)); },
         .layout = [this] { return cloud_->LayoutJson(); }};
@@ -193,18 +193,14 @@ class BothFrontEnds : public FrontEnds {
     return absl::OkStatus();
   }
 
-  // Asked on http_'s io thread. Readers who ask for the same at once share what is made there,
-  // after each engine's thread has handed its tallies over between two events.
-  void Scrape(const ScrapeCache::Names& names, const ScrapeCache::Reply& reply) {
-    scrapes_.Get(runtime::MonotonicNow(), names, reply, [this, &names] { MakeScrape(names); });
-  }
-
-  void MakeScrape(const ScrapeCache::Names& names) {
+  // On http_'s io thread, after each engine's thread has handed its tallies over between two
+  // events.
+  void MakeScrape(const SharedScrapes::Names& names) {
     const auto parts = std::make_shared<Snapshots>(cloud_->engines().members().size());
     const auto make = [this, names](bool current, const auto& snapshots) {
       metrics::Exposition& all = cloud_->exposition();
       if (current) all.SetGauges(health_.Merged(std::move(*snapshots)), Figures(), names);
-      scrapes_.Put(runtime::MonotonicNow(), names, all.Text(names));
+      scrapes_.Put(names, all.Text(names));
     };
     const auto flush = [this, parts](size_t i, engine::Engine& engine) {
       cloud_->exposition().Flush(i);
@@ -283,7 +279,9 @@ class BothFrontEnds : public FrontEnds {
   std::unique_ptr<http::Generations> generations_;
   std::unique_ptr<BatchService> batches_;
   std::unique_ptr<rpc::RpcServer> grpc_;
-  ScrapeCache scrapes_;
+  SharedScrapes scrapes_{{.make = std::bind_front(&BothFrontEnds::MakeScrape, this),
+                          .now = runtime::MonotonicNow,
+                          .after = [this](auto... args) { http_.server->PostAfter(args...); }}};
   bool http_stopped_ = false;
 };
 

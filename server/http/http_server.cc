@@ -79,6 +79,13 @@ class HttpServer::Loop {
   }
 
   void Post(std::function<void()> task) { asio::post(io_, std::move(task)); }
+  void PostAfter(Nanoseconds delay, std::function<void()> task) {
+    const auto timer = std::make_shared<asio::steady_timer>(io_);
+    timer->expires_after(std::chrono::nanoseconds(delay.count()));
+    timer->async_wait([timer, task = std::move(task)](error_code error) {
+      if (!error) task();
+    });
+  }
   size_t connections() const { return count_.load(std::memory_order_relaxed); }
 
  private:
@@ -191,6 +198,9 @@ absl::StatusOr<uint16_t> HttpServer::Start() { return loop_->Start(); }
 void HttpServer::StopAccepting() { loop_->StopAccepting(); }
 void HttpServer::Stop() { loop_->Stop(); }
 void HttpServer::Post(std::function<void()> task) { loop_->Post(std::move(task)); }
+void HttpServer::PostAfter(Nanoseconds delay, std::function<void()> task) {
+  loop_->PostAfter(delay, std::move(task));
+}
 size_t HttpServer::connections() const { return loop_->connections(); }
 
 }  // namespace waferline::http

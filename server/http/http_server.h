@@ -76,6 +76,8 @@ class HttpServer {
 
   // Runs `task` on the io thread, soon. Tasks posted after Stop are dropped.
   void Post(std::function<void()> task);
+  // The same after `delay`; on the io thread.
+  void PostAfter(Nanoseconds delay, std::function<void()> task);
 
   // Connections open now.
   size_t connections() const;

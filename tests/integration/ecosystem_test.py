@@ -2,6 +2,7 @@
 OpenEngine sidecar, SMG, vllm-router, each with one server for everything and with one for prompts and one for tokens. What a request gives
 through a router is what it gives at the server; a client that goes away, at whatever stage, leaves nothing. Prints one table of all doors."""
 
+import itertools
 import json
 import time
 import urllib.error
@@ -267,36 +268,54 @@ def test_a_router_in_front_of_two_cells(row, tmp_path, hf, expected):
 @pytest.mark.parametrize("row", ["Dynamo, vllm"])
 def test_a_prompt_goes_where_its_blocks_are(row, tmp_path, hf):
     """Dynamo's router reads the KV events of both servers: the second request of each new prompt finds its blocks. In turn over two servers
-    none would, at random half of them. The router may have come too late for the events of the first prompts: then new ones are sent."""
+    none would, at random half of them. Its programs' own metrics say when they have what was published: they subscribe after they answer."""
     install(row)
     events = [f'kv_events: [{{bind: "tcp://127.0.0.1:{free_port()}"}}]' for _ in range(2)]
     with LoopbackOnly(), Waferd(configuration(tmp_path, "one", hf, events[0], "stepped")) as one, \
             Waferd(configuration(tmp_path, "two", hf, events[1], "stepped")) as two:
-        with ROUTERS[row](tmp_path, hf, [one, two]) as url:
+        servers = (one, two)
+        with ROUTERS[row](tmp_path, hf, servers) as url:
             model = json.loads(wait_for(url + "/v1/models"))["data"][0]["id"]
             first_answer(url, model)
 
-            def total(name):
-                return sum(Metrics(server.http).sum(name) for server in (one, two))
+            def sources():
+                return Metrics(url).sum("dynamo_component_router_kv_zmq_ingress_sources", state="active")
 
-            def ask(prompt):
+            def applied():
+                return Metrics(url).sum("dynamo_component_kv_cache_events_applied", event_type="stored", status="ok")
+
+            def received(number):
+                try:
+                    return Metrics(routers.sidecar_url(number)).sum("dynamo_component_kv_publisher_zmq_events_total", stage="accepted")
+                except KeyError:  # there is no sample before the first event
+                    return 0
+
+            def ask(door, prompt):
                 """Tokens that were found."""
-                before = total("vllm:prefix_cache_hits_total")
-                post(url, "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": 2, "temperature": 0})
-                return total("vllm:prefix_cache_hits_total") - before
+                before = sum(Metrics(server.http).sum("vllm:prefix_cache_hits_total") for server in servers)
+                post(door, "/v1/completions", {"model": model, "prompt": prompt, "max_tokens": 2, "temperature": 0})
+                return sum(Metrics(server.http).sum("vllm:prefix_cache_hits_total") for server in servers) - before
 
-            found = {}
-            for attempt in range(6):
-                prompts = [f"{attempt} and {number} lanterns hung in the ferryman's boat, one for each of his daughters. " * 9 for number in range(8)]
-                for prompt in prompts:
-                    published = total("waferline_kv_event_batches_total")
-                    assert ask(prompt) < 64
-                    wait_until(lambda: total("waferline_kv_event_batches_total") > published, "no event was published")
-                found[attempt] = [ask(prompt) for prompt in prompts]
-                if min(found[attempt]) >= 64:
-                    break
-            print(f"{row}: found again of 8 prompts, by attempt: {found}")
-            assert min(found[attempt]) >= 64, found
+            def lanterns(first):
+                return f"{first} lanterns hung in the ferryman's boat, one for each of his daughters. " * 9
+
+            wait_until(lambda: sources() == 2, "the router did not subscribe to both sidecars")
+            for number, server in enumerate(servers):  # new prompts, asked for there, until its sidecar has an event
+                for attempt in itertools.count():
+                    assert attempt < 600, "the sidecar did not subscribe"
+                    ask(server.http, lanterns(f"{number} red and {attempt} green"))
+                    if received(number):
+                        break
+                    time.sleep(0.1)
+            wait_until(lambda: applied() == received(0) + received(1), "the router did not apply what its sidecars received")
+            prompts = [lanterns(number) for number in range(8)]
+            for prompt in prompts:
+                before = applied()
+                assert ask(url, prompt) < 64
+                wait_until(lambda: applied() > before, "the router has no event of this prompt")
+            found = [ask(url, prompt) for prompt in prompts]
+            print(f"{row}: found again of 8 prompts: {found}")
+            assert min(found) >= 64, found
 
 
 def test_the_table():

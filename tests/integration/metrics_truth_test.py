@@ -9,7 +9,7 @@ import concurrent.futures
 
 import pytest
 
-from cloud import Metrics, Waferd, first_model, stream
+from cloud import Metrics, Waferd, first_model, post, stream
 
 REQUESTS = 24
 TOKENS = 20
@@ -76,3 +76,13 @@ def test_clients_and_the_server_measure_the_same_wall_time(measured):
     client_mean = sum(walls[0] for _, walls in measured.results) / REQUESTS
     assert client_mean >= server_mean, "a client cannot see a token before the server wrote it"
     assert client_mean == pytest.approx(server_mean, rel=0, abs=HAND_OVER_SECONDS)
+
+
+def test_a_scrape_counts_what_ended_before_it_was_asked():
+    """Also if the last scrape was just before: readers share no text that is older than their question."""
+    with Waferd("deploy/config/demo.yaml") as server:
+        model, counted = first_model(server.http), []
+        for _ in range(30):
+            post(server.http, "/v1/completions", {"model": model, "prompt": "Once", "max_tokens": 1})
+            counted.append(Metrics(server.http).sum("vllm:generation_tokens_total", model_name=model))
+        assert counted == list(range(1, 31))

@@ -14,6 +14,8 @@ from programs import Program, installed, wait_for
 DYNAMO = ["ai-dynamo==1.6.1", "ai-dynamo-runtime==1.6.1"]  # one of their dependencies is not on PyPI
 DYNAMO_NEEDS = ["aiohttp>=3.14.3", "msgspec", "pyzmq", "kubernetes<33", "prometheus-client<1", "redis<9", "transformers", "zstandard", "uvloop", "tqdm"]
 
+SIDECARS = 20000  # the port of the first one's metrics: read as 16 bits with a sign; this network has nothing else
+
 
 def dynamo_program():
     return installed("dynamo", *DYNAMO_NEEDS, without_dependencies=DYNAMO) / "bin/python"
@@ -25,6 +27,11 @@ def smg_program():
 
 def vllm_router_program():
     return installed("vllm-router", "vllm-router==0.1.17") / "bin/vllm-router"
+
+
+def sidecar_url(number):
+    """Where the metrics of this server's sidecar are."""
+    return f"http://127.0.0.1:{SIDECARS + number}"
 
 
 @contextlib.contextmanager
@@ -40,7 +47,7 @@ def dynamo(folder, protocol, servers, decode=(), hf=None):
         for number, (role, server) in enumerate(roles):
             sidecar = [python, "-m", "dynamo.vllm.sidecar" if protocol == "vllm" else "dynamo.trtllm.sidecar", "--grpc-endpoint", server.grpc,
                        "--disaggregation-mode", role, *([] if protocol == "vllm" else ["--model-path", hf])]
-            own = {**env, "DYN_SYSTEM_PORT": str(20000 + number)}  # read as 16 bits with a sign; this network has nothing else
+            own = {**env, "DYN_SYSTEM_PORT": str(SIDECARS + number)}
             programs.append(stack.enter_context(Program(sidecar, folder / f"sidecar-{number}.log", own)))
         url = f"http://127.0.0.1:{door}"
         wait_for(url + "/v1/models", *programs, until=lambda text: json.loads(text)["data"])
