@@ -76,7 +76,7 @@ absl::StatusOr<config::ReadServerConfig> ReadWith(const std::string& file,
     }
     text = *std::move(replaced);
   }
-  return config::ReadServerConfigText(file, text);
+  return config::ReadServerConfigText(file, text, overrides.ports);
 }
 
 // Of the file as it is without overrides: of the field, or of what it is in; 0: it has neither.

@@ -1,5 +1,5 @@
-// The configuration that a command line of waferd means: its file with --set and WAFERLINE_SET_...
-// applied, and what --check-config, --print-config and --explain say of it.
+// The configuration that a command line of waferd means: its file with --set, WAFERLINE_SET_... and
+// the flags of ports applied, and what --check-config, --print-config and --explain say of it.
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ namespace waferline::app {
 struct ConfigOverrides {
   std::vector<Override> fields;
   std::vector<std::pair<std::string, std::string>> from;  // path, "--set"
+  config::PortFlags ports;
 };
 
 // Of --set PATH=VALUE, and of an environment as main() has it; --set comes last. InvalidArgument: a

@@ -66,6 +66,14 @@ absl::StatusOr<OneModel> ReadOneModel(const Arguments& arguments) {
   return ConfigureOneModel(options);
 }
 
+config::PortFlags PortsOf(const Arguments& arguments) {
+  const auto port = [&arguments](const char* flag) {
+    return arguments.Has(flag) ? std::optional(static_cast<int>(arguments.Integer(flag)))
+                               : std::nullopt;
+  };
+  return {.http = port("http-port"), .grpc = port("grpc-port")};
+}
+
 // The usage database in a folder that is made if there is none.
 absl::StatusOr<std::string> StateFile(const std::string& folder) {
   std::error_code error;
@@ -88,8 +96,9 @@ std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
 }
 
 absl::Status RunServer(const Arguments& arguments) {
-  const auto overrides = ReadOverrides(arguments.Texts("set"), environ);
+  auto overrides = ReadOverrides(arguments.Texts("set"), environ);
   if (!overrides.ok()) return cli::UsageError(std::string(overrides.status().message()));
+  overrides->ports = PortsOf(arguments);
   const bool one_model = !arguments.operands().empty();
   if (one_model && (!arguments.Texts("set").empty() || arguments.On("check-config") ||
                     arguments.On("print-config"))) {
@@ -105,21 +114,18 @@ absl::Status RunServer(const Arguments& arguments) {
   OneModel one;
   if (one_model) {
     WL_ASSIGN_OR_RETURN(one, ReadOneModel(arguments));
+    config::ListenConfig& listen = one.config.listen;
+    listen.http_port = overrides->ports.http.value_or(listen.http_port);
+    listen.grpc_port = overrides->ports.grpc.value_or(listen.grpc_port);
+    if (const auto clash = config::FindPortClash(listen)) {
+      return cli::UsageError(absl::StrCat("listen.", clash->field, ": ", clash->what));
+    }
   } else {
     WL_ASSIGN_OR_RETURN(config::ReadServerConfig read,
                         LoadConfig(arguments.Text("config"), *overrides));
     one.config = std::move(read.config);
   }
   config::ServerConfig& config = one.config;
-  if (arguments.Has("http-port")) {
-    config.listen.http_port = static_cast<int>(arguments.Integer("http-port"));
-  }
-  if (arguments.Has("grpc-port")) {
-    config.listen.grpc_port = static_cast<int>(arguments.Integer("grpc-port"));
-  }
-  if (const auto clash = config::FindPortClash(config.listen)) {
-    return cli::UsageError(absl::StrCat("listen.", clash->field, ": ", clash->what));
-  }
   if (arguments.Has("state-dir")) {
     config.billing.on = true;
     if (!config.billing.store.empty()) {

@@ -52,13 +52,15 @@ std::optional<PortClash> FindPortClash(const ListenConfig& listen) {
   return std::nullopt;
 }
 
-ListenConfig ReadListen(YamlForm form) {
+ListenConfig ReadListen(YamlForm form, const PortFlags& ports) {
   ListenConfig out;
   out.address = ReadAddress(form.About("address to listen on"), "address", out.address);
   out.http_port = static_cast<int>(form.About("HTTP port; 0: the system chooses")
                                        .IntegerOr("http_port", out.http_port, 0, 65535));
   out.grpc_port = static_cast<int>(form.About("gRPC port; 0: the system chooses")
                                        .IntegerOr("grpc_port", out.grpc_port, 0, 65535));
+  out.http_port = ports.http.value_or(out.http_port);
+  out.grpc_port = ports.grpc.value_or(out.grpc_port);
   if (form.About("names that Host may have; any if not given").Has("hosts")) {
     for (YamlForm& host : form.List("hosts")) {
       out.hosts.push_back(host.About("without a port").Text("name"));

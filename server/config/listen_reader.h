@@ -11,7 +11,7 @@
 
 namespace waferline::config {
 
-ListenConfig ReadListen(YamlForm form);
+ListenConfig ReadListen(YamlForm form, const PortFlags& ports);
 
 // The first field of `listen` whose port another one has, at an address where both would listen.
 struct PortClash {

@@ -95,13 +95,14 @@ void ChooseModel(const std::set<std::string>& names, YamlForm& root, EngineApiCo
 
 }  // namespace
 
-ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml) {
+ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml,
+                                      const PortFlags& ports) {
   const std::filesystem::path folder = std::filesystem::path(name).parent_path();
   YamlFile file(name, yaml);
   YamlForm root = file.root();
   ReadServerConfig read;
   ServerConfig& out = read.config;
-  out.listen = ReadListen(root.About("where clients reach it").OptionalMap("listen"));
+  out.listen = ReadListen(root.About("where clients reach it").OptionalMap("listen"), ports);
   out.clock = ReadClock(root.About("how emulated time runs").OptionalMap("clock"));
   out.limits = ReadLimits(root.About("bounds").OptionalMap("limits"));
   if (root.About("usage records of every answer").Has("billing")) {

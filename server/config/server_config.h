@@ -171,9 +171,14 @@ struct ReadServerConfig {
   std::vector<FieldFacts> fields;  // what was asked of the file
   absl::Status faults;             // InvalidArgument: all of them, a line each
 };
+// Ports that a command line gives instead of the file's.
+struct PortFlags {
+  std::optional<int> http, grpc;
+};
 // `name` is the path of the file: it goes before each fault, and relative paths in it start at its
 // folder.
-ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml);
+ReadServerConfig ReadServerConfigText(const std::string& name, std::string_view yaml,
+                                      const PortFlags& ports = {});
 // The same of a file without faults.
 absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& name, std::string_view yaml,
                                                std::vector<FieldFacts>* fields = nullptr);

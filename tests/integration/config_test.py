@@ -43,6 +43,15 @@ def test_the_configurations_here_are_right(path):
     assert ": ok, serves " in done.stdout
 
 
+def test_equal_ports_of_a_file_are_refused_unless_flags_replace_them(tmp_path):
+    text = DEMO.replace("http_port: 8080, grpc_port: 50051", "http_port: 9000, grpc_port: 9000")
+    refused = check(tmp_path, text)
+    assert refused.returncode == 1 and "listen.grpc_port: is 9000, as listen.http_port; each needs a port of its own" in refused.stderr
+    assert check(tmp_path, text, "--http-port", "0").returncode == 0
+    both = check(tmp_path, text, "--http-port", "9001", "--grpc-port", "9001")
+    assert both.returncode == 1 and "is 9001" in both.stderr
+
+
 class Plain(yaml.SafeLoader):
     """As waferd reads it: no dates."""
 

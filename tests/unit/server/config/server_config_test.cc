@@ -129,6 +129,17 @@ TEST_CASE("each door has a port of its own, where they listen at the same addres
         "address: 0.0.0.0, insecure: true, admin_port: 8080, admin_address: '::1'"}) {
     CHECK(says(good).find("_port") == std::string::npos);
   }
+  // What flags replace is looked at as they replace it.
+  const auto with = [](const PortFlags& ports) {
+    const auto read =
+        ReadServerConfigText("p.yaml", "listen: {http_port: 9000, grpc_port: 9000}\n", ports);
+    const std::string text(read.faults.message());
+    return text.substr(0, text.find(';'));
+  };
+  CHECK(with({.http = 0}).find("_port") == std::string::npos);
+  CHECK(with({.grpc = 9001}).find("_port") == std::string::npos);
+  CHECK(with({.http = 9001, .grpc = 9001}) ==
+        "p.yaml:1: listen.grpc_port: is 9001, as listen.http_port");
 }
 
 TEST_CASE("experts over workers: of shards in this process, refused elsewhere by name") {
