@@ -23,6 +23,18 @@ sigset_t EndSignals() {
   return set;
 }
 
+bool IsPending() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+         sigismember(&pending, SIGHUP) == 1;
+}
+
+[[noreturn]] void EndBeforeReady() {
+  fprintf(stderr, "waferd: a signal came before it was ready, ending\n");
+  _exit(0);
+}
+
 }  // namespace
 
 void BlockSignals() {
@@ -45,7 +57,11 @@ const char* WaitForSignal(const std::function<bool()>& unless) {
   return nullptr;
 }
 
-EndOnSignal::EndOnSignal() : wake_(eventfd(0, EFD_CLOEXEC)), thread_([this] { Wait(); }) {}
+// One that came before ends it here, however late the thread runs.
+EndOnSignal::EndOnSignal() : wake_(eventfd(0, EFD_CLOEXEC)) {
+  if (IsPending()) EndBeforeReady();
+  thread_ = std::thread([this] { Wait(); });
+}
 
 EndOnSignal::~EndOnSignal() {
   const uint64_t one = 1;
@@ -59,10 +75,7 @@ void EndOnSignal::Wait() const {
   const int signals = signalfd(-1, &set, SFD_CLOEXEC);
   pollfd events[] = {{wake_, POLLIN, 0}, {signals, POLLIN, 0}};
   while (poll(events, 2, -1) < 0 && errno == EINTR) continue;
-  if (events[0].revents == 0) {
-    fprintf(stderr, "waferd: a signal came before it was ready, ending\n");
-    _exit(0);
-  }
+  if (events[0].revents == 0) EndBeforeReady();
   close(signals);
 }
 

@@ -94,6 +94,7 @@ Bytes SizeOf(const PackedNorm& norm) { return SizeOf(norm.weight) + SizeOf(norm.
 
 absl::Status PackMatrix(const PackSource& source, const model::WeightView& view,
                         PackedMatrix* matrix) {
+  if (source.stop != nullptr && *source.stop) return absl::CancelledError("loading was ended");
   const auto release = [&source](std::span<const std::byte> part) { source.file->Release(part); };
   WL_ASSIGN_OR_RETURN(*matrix, PackedMatrix::Pack(view.dtype, view.rows, view.cols, view.bytes,
                                                   *source.pool, release));

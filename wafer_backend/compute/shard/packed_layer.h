@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -82,10 +83,11 @@ struct PackedLayer {
   Bytes feed_forward_size(ExpertRange held) const;
 };
 
-// Where weights come from, and what packs them.
+// Where weights come from, what packs them, and what ends that (Cancelled) if it is set.
 struct PackSource {
   const model::GgufFile* file;
   kernels::ThreadPool* pool;
+  const std::atomic<bool>* stop = nullptr;
 };
 
 PackedNorm PackedNormOf(const model::NormWeights& from);

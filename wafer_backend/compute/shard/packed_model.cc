@@ -20,7 +20,8 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::Load(
 }
 
 absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::LoadPart(
-    std::shared_ptr<const model::GgufFile> file, const ModelPart& part, kernels::ThreadPool* pool) {
+    std::shared_ptr<const model::GgufFile> file, const ModelPart& part, kernels::ThreadPool* pool,
+    const std::atomic<bool>* stop) {
   const LayerRange& range = part.layers;
   std::shared_ptr<PackedModel> packed(new PackedModel());
   WL_ASSIGN_OR_RETURN(packed->weights_, model::BindWeights(std::move(file)));
@@ -40,13 +41,12 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::LoadPart(
                                                    " (exclusive) out of range [0, ", experts, ")"));
   }
   packed->side_ = part.side;
-  WL_RETURN_IF_ERROR(packed->Pack(pool));
+  WL_RETURN_IF_ERROR(packed->Pack({packed->weights_.file.get(), pool, stop}));
   packed->fingerprint_ = FingerprintOf(*packed->weights_.file);
   return std::shared_ptr<const PackedModel>(std::move(packed));
 }
 
-absl::Status PackedModel::Pack(kernels::ThreadPool* pool) {
-  const PackSource source = {weights_.file.get(), pool};
+absl::Status PackedModel::Pack(const PackSource& source) {
   layers_.resize(range_.count());
   for (int64_t i = range_.first; i < range_.end; ++i) {
     const model::LayerWeights& from = weights_.layers[i];

@@ -42,10 +42,11 @@ class PackedModel {
   // and Runnable if the file cannot be computed with; InvalidArgument for a range outside it.
   static absl::StatusOr<std::shared_ptr<const PackedModel>> Load(
       std::shared_ptr<const model::GgufFile> file, LayerRange range, kernels::ThreadPool* pool);
-  // A part of it. InvalidArgument for experts outside the model's too.
+  // A part of it. InvalidArgument for experts outside the model's too; Cancelled if `stop` is set,
+  // looked at before each matrix.
   static absl::StatusOr<std::shared_ptr<const PackedModel>> LoadPart(
-      std::shared_ptr<const model::GgufFile> file, const ModelPart& part,
-      kernels::ThreadPool* pool);
+      std::shared_ptr<const model::GgufFile> file, const ModelPart& part, kernels::ThreadPool* pool,
+      const std::atomic<bool>* stop = nullptr);
 
   const model::ModelShape& shape() const { return weights_.shape; }
   const LayerRange& range() const { return range_; }
@@ -72,7 +73,7 @@ class PackedModel {
 
  private:
   PackedModel() = default;
-  absl::Status Pack(kernels::ThreadPool* pool);
+  absl::Status Pack(const PackSource& source);
 
   model::ModelWeights weights_;
   LayerRange range_;

@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/shard/shard_server.h"
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -72,9 +73,11 @@ absl::StatusOr<Source> SourceOf(const ShardServerOptions& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Shard>> LoadShard(const Source& source, const ShardOptions& options,
-                                                 kernels::ThreadPool* pool) {
+                                                 kernels::ThreadPool* pool,
+                                                 const std::atomic<bool>& stop) {
   if (source.model != nullptr) return Shard::Create(source.model, options, pool);
-  WL_ASSIGN_OR_RETURN(const auto model, PackedModel::LoadPart(source.file, options.part(), pool));
+  WL_ASSIGN_OR_RETURN(const auto model,
+                      PackedModel::LoadPart(source.file, options.part(), pool, &stop));
   return Shard::Create(model, options, pool);
 }
 
@@ -120,7 +123,7 @@ absl::Status RunShardServer(const ShardServerOptions& options, const std::atomic
   const auto load = [&](LayerRange range) -> absl::StatusOr<std::unique_ptr<Shard>> {
     ShardOptions whole = part;
     whole.range = range;
-    return LoadShard(source, whole, &pool);
+    return LoadShard(source, whole, &pool, stop);
   };
   ShardNode::Parts parts{.reactor = &reactor,
                          .hello = HelloOf(options, source.shape, source.fingerprint),

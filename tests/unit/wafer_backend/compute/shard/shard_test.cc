@@ -73,6 +73,14 @@ TEST_CASE("a model that does not fit is refused with the arithmetic") {
   }
 }
 
+TEST_CASE("loading a model ends when a stop is asked for") {
+  kernels::ThreadPool pool(1);
+  const std::atomic<bool> on{false}, ended{true};
+  CHECK(PackedModel::LoadPart(OpenRandom({}), {.layers = {0, 2}}, &pool, &on).ok());
+  const auto stopped = PackedModel::LoadPart(OpenRandom({}), {.layers = {0, 2}}, &pool, &ended);
+  CHECK(stopped.status().code() == absl::StatusCode::kCancelled);
+}
+
 TEST_CASE("what a peer sends is checked before anything changes") {
   kernels::ThreadPool pool(1);
   ShardChain chain(OpenRandom({}), 2, &pool);
