@@ -58,7 +58,7 @@ void PrintWarnings(const ServeOptions& options, const FrontEnds& front) {
     fprintf(
         stderr,
         "waferd: warning: clock.scale %g: emulated time, 292 years of it, ends %.1f hours after "
-        "this start; no token leaves then: start it again before\n",
+        "this start; from then on it refuses every request: start it again before\n",
         config.clock.scale, ends / 3600);
   }
   struct stat file;

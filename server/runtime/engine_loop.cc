@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/retry_hint.h"
 
@@ -33,6 +34,14 @@ std::optional<double> ScaleOf(const ClockSettings& clock) {
 }
 
 }  // namespace
+
+absl::Status EngineLoop::TimeHasEnded() const {
+  return WithRetryAfter(absl::UnavailableError(
+                            absl::StrCat("emulated time has ended: 292 years of it have passed, at "
+                                         "clock.scale ",
+                                         options_.clock.scale, "; start the server again")),
+                        kAnotherServer);
+}
 
 EngineLoop::EngineLoop(const EngineThreadOptions& options, Timeline* timeline,
                        LatenessObserver* lateness)
@@ -95,6 +104,10 @@ void EngineLoop::Admit(Inbox::Submitted request) {
   if (real()) {
     // The mailbox is where a request arrives: the clock has to be there first.
     if (!blocked_since_ns_) RunTo(pace_.InstantAt(WallNanoseconds()));
+    if (timeline_->now() >= Pace::kEnd) {
+      if (request.request.sink) request.request.sink->OnRefused({TimeHasEnded(), {}});
+      return;
+    }
   } else if (request.request.own_arrival && !drained_) {
     return feed_.Take(std::move(request));
   }
@@ -135,6 +148,7 @@ void EngineLoop::TurnReal() {
   }
   const int64_t turn_ns = WallNanoseconds();
   if (!RunTo(pace_.InstantAt(turn_ns))) return;
+  if (timeline_->now() >= Pace::kEnd) engine_->AbortAll(TimeHasEnded());
   const int64_t tick_ns = WallNanoseconds() + kTickNs;
   const int64_t next_ns = timeline_->empty() ? tick_ns : pace_.WallOf(timeline_->next_instant());
   const int64_t gathered_ns = turn_ns + kGatherNs;

@@ -50,6 +50,7 @@ class EngineLoop {
   void WaitForValues();
   void Wait(int64_t wall_ns);
   void Finish();
+  absl::Status TimeHasEnded() const;
 
   const EngineThreadOptions options_;
   Timeline* const timeline_;

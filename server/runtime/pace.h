@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "wafer_backend/base/units.h"
 
@@ -11,6 +12,11 @@ namespace waferline::runtime {
 
 class Pace {
  public:
+  // Emulated time ends here, 292 years after its start: what is under way then may be planned for
+  // thirty days more without an overflow.
+  static constexpr Nanoseconds kEnd =
+      Nanoseconds(std::numeric_limits<int64_t>::max()) - Seconds(30 * 24 * 3600);
+
   // `scale`: emulated seconds a wall second, > 0. At `wall_ns` emulated time is `at`.
   Pace(double scale, int64_t wall_ns, Nanoseconds at) : scale_(scale), wall_ns_(wall_ns), at_(at) {}
 
@@ -19,10 +25,11 @@ class Pace {
     wall_ns_ = wall_ns;
     at_ = at;
   }
-  // The latest instant that has come at `wall_ns`.
+  // The latest instant that has come at `wall_ns`, kEnd at most.
   Nanoseconds InstantAt(int64_t wall_ns) const {
-    const double passed = static_cast<double>(wall_ns - wall_ns_) * scale_;
-    return at_ + Nanoseconds(static_cast<int64_t>(std::floor(passed)));
+    const double passed = std::floor(static_cast<double>(wall_ns - wall_ns_) * scale_);
+    if (passed >= (kEnd - at_).as_double()) return kEnd;
+    return at_ + Nanoseconds(static_cast<int64_t>(passed));
   }
   // The first nanosecond of the wall at which `instant` has come.
   int64_t WallOf(Nanoseconds instant) const {

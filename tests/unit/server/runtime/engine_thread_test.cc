@@ -77,6 +77,21 @@ TEST_CASE("values that come faster than once in two milliseconds are taken toget
   REQUIRE(live.lateness.stops <= static_cast<uint64_t>(lasted_ms) / 2 + 2);
 }
 
+TEST_CASE("when emulated time has ended, requests are refused with the reason") {
+  LiveCloud live({.clock = {.scale = 1e12}});  // 9.2 ms of the wall
+  live.Start();
+  absl::Status last;
+  while (last.ok()) {
+    auto sink = std::make_shared<RecordingSink>();
+    REQUIRE(live.thread->Submit(live.Request(sink, 10, 2)).ok());
+    sink->Await();
+    last = sink->status;
+  }
+  CHECK(last.message() ==
+        "emulated time has ended: 292 years of it have passed, at clock.scale 1e+12; start the "
+        "server again");
+}
+
 TEST_CASE("cancels from other threads reach every stage, and stopping answers everyone") {
   for (const bool stepped : {false, true}) {
     EngineThreadOptions options;

@@ -1,12 +1,22 @@
 #include "server/runtime/pace.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "server/runtime/inbox.h"
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::runtime {
 namespace {
+
+TEST_CASE("time ends, and never runs back or over") {
+  const Pace pace(1e6, 5, Seconds(7));
+  const int64_t hours = 3'600'000'000'000;
+  CHECK(pace.InstantAt(2 * hours) < Pace::kEnd);
+  for (const int64_t wall : {3 * hours, 1000 * hours, std::numeric_limits<int64_t>::max()}) {
+    CHECK(pace.InstantAt(wall) == Pace::kEnd);
+  }
+}
 
 TEST_CASE("an instant has come at its wall time and not a nanosecond before, at any scale") {
   constexpr uint64_t kSeed = 3;
