@@ -125,7 +125,7 @@ std::string_view Name(Item item) { return NameIn(kItemNames, item); }
 absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& input) {
   WL_RETURN_IF_ERROR(CheckRecords(input));
   WL_ASSIGN_OR_RETURN(const Plan* plan, PlanOfMonth(book, input));
-  Invoice invoice{.id = absl::StrCat(input.tenant, ":", input.month.Text()),
+  Invoice invoice{.id = absl::StrCat(NameOfTenant(input.tenant), ":", input.month.Text()),
                   .tenant = input.tenant,
                   .plan = input.plan,
                   .month = input.month,
@@ -149,13 +149,15 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
 absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan, int64_t now_us) {
   const int64_t from_us = draft.month.end_us() + kInvoiceGraceUs;
   if (now_us < from_us) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("invoice ", NameOfTenant(draft.tenant), ":", draft.month.Text(),
-                     " is a draft until ", InstantText(from_us), ": late records may still come"));
+    return absl::FailedPreconditionError(absl::StrCat("invoice ", draft.id, " is a draft until ",
+                                                      InstantText(from_us),
+                                                      ": late records may still come"));
   }
   FinalInvoice closed;
   closed.text_ = InvoiceText(draft);
-  closed.transfer_ = {.id = absl::StrCat("invoice:", draft.id), .at_us = now_us};
+  // What the ledger counts once: without a tenant "invoice::2026-06", as ledgers have it.
+  closed.transfer_ = {.id = absl::StrCat("invoice:", draft.tenant, ":", draft.month.Text()),
+                      .at_us = now_us};
   std::vector<LedgerEntry>& entries = closed.transfer_.entries;
   Money owed;
   const auto add = [&](std::string account, Money amount) {

@@ -61,7 +61,7 @@ struct ServiceLevel {
 };
 
 struct Invoice {
-  std::string id;  // "TENANT:2026-06"
+  std::string id;  // "TENANT:2026-06"; "no-tenant:2026-06"
   std::string tenant;
   std::string plan;
   // Of a prepaid plan: its balance, from which each charge was taken at once. Nothing is due.

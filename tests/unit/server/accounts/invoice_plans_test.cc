@@ -1,0 +1,74 @@
+// What plans, promises and price books make of recorded usage.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "server/accounts/account_tables.h"
+#include "server/accounts/billing_text.h"
+#include "tests/unit/server/accounts/invoice_world.h"
+
+namespace waferline::accounts {
+
+TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute time is one sum") {
+  REQUIRE(AddTenant(*connection, {"payer", "prepaid", 1}).ok());
+  REQUIRE(AddTenant(*connection, {"timer", "hours", 1}).ok());
+  for (int again = 0; again < 2; ++again) {
+    REQUIRE(SetQuota(*connection, {.tenant = "payer", .prepaid_micro = 5'000'000}, 7).ok());
+  }
+  REQUIRE(SetQuota(*connection, {.tenant = "payer", .prepaid_micro = 4'000'000}, 8).ok());
+  Serve("payer", 1, kMonth.begin_us(), "prepaid");
+  CHECK(Balance("tenant:payer:prepaid").Format() == "-3.990675");
+  CHECK(Balance("cash").Format() == "4.00");
+  const KeptInvoice paid = FindInvoice(*connection, book, {"payer", kMonth}).value();
+  CHECK(paid.text.find(R"("paid_from":"tenant:payer:prepaid")") != std::string::npos);
+  CHECK(paid.state.total.count() == 1);
+  CHECK(KeptInvoiceText(paid).find(R"("due_usd":"0.00")") != std::string::npos);
+  Serve("timer", 3, kMonth.begin_us(), "hours");
+  const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
+  CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
+  CHECK(Differences().empty());
+}
+
+TEST_CASE_METHOD(World, "requests that failed or were cut off are credited on the invoice") {
+  REQUIRE(AddTenant(*connection, {"acme", "promised", kMonth.begin_us()}).ok());
+  Serve("acme", 20, kMonth.begin_us(), "promised");
+  REQUIRE(connection
+              ->Run("UPDATE usage SET status = 'interrupted', reason = 'server', charge_micro = 0, "
+                    "charge_pico = 0 WHERE ordinal IN (SELECT ordinal FROM usage ORDER BY ordinal "
+                    "LIMIT 4)",
+                    {})
+              .ok());
+  // 16 answers of $0.009325; 4 of 20 are missing, 0.1 more than the plan allows.
+  const KeptInvoice draft = FindInvoice(*connection, book, kAcme).value();
+  CHECK(draft.text.find(R"("service":{"promised":"0.9","requests":20,"failed":4})") !=
+        std::string::npos);
+  CHECK(draft.text.find(R"("item":"service_credit","amount_usd":"-0.01492")") != std::string::npos);
+  const KeptInvoice closed = Close(kAcme, kGraceOver).value();
+  CHECK(closed.text == draft.text);
+  CHECK(closed.state.total.count() == 13);
+  CHECK(Balance("credits") == *Money::Parse("0.01492"));
+  CHECK(Balance("tenant:acme:receivable").RoundedToCents().count() == 13 + 4);
+}
+
+TEST_CASE_METHOD(World, "a price book that would re-price recorded usage is refused") {
+  Serve("acme", 1, kMonth.begin_us() + 5'000'000);
+  const auto adopt = [&](const std::string& text) {
+    return AdoptPriceBook(*connection, billing::ParsePriceBook("new.yaml", text).value(),
+                          kMonth.end_us());
+  };
+  std::string raised = kBook;
+  raised.replace(raised.find("'15'"), 4, "'16'");
+  CHECK(adopt(raised).message() ==
+        "new.yaml: the version that is effective 2026-01-01T00:00:00Z is not what it was, and "
+        "usage up to 2026-09-01T00:00:05Z is recorded: what was used keeps its price; add a "
+        "version that is effective later");
+  std::string later = raised.substr(raised.find("  - effective"));
+  later.replace(later.find("2026-01-01"), 10, "2026-09-02");
+  CHECK(adopt(kBook + later).ok());
+  CHECK(StoredPriceBook(*connection)->versions.size() == 2);
+  REQUIRE(AddTenant(*connection, {"payer", "prepaid", 1}).ok());
+  std::string without = kBook;
+  without.replace(without.find("name: prepaid"), 13, "name: another");
+  CHECK_FALSE(adopt(without + later).ok());
+}
+
+}  // namespace waferline::accounts
