@@ -12,6 +12,7 @@
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/largest-inl.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 #include "wafer_backend/compute/kernels/winograd-inl.h"
@@ -30,23 +31,6 @@ inline constexpr float kSmallestPart = 0x1p-30f;
 inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
-
-// What becomes the largest integer: the largest magnitude or, in kFinePairs, as much of a sum of
-// two neighbours as keeps that within kLargestPair. count is a multiple of 32.
-template <Int8Form kForm>
-HWY_INLINE float Largest(const float* x, int64_t count) {
-  const Floats d;
-  const auto of_pair = hn::Set(d, ScaleOf(kForm).largest / static_cast<float>(kLargestPair));
-  auto largest = hn::Zero(d);
-  for (int64_t i = 0; i < count; i += 2 * static_cast<int64_t>(hn::Lanes(d))) {
-    hn::Vec<Floats> even, odd;
-    hn::LoadInterleaved2(d, x + i, even, odd);
-    largest = hn::Max(largest, hn::Max(hn::Abs(even), hn::Abs(odd)));
-    if constexpr (kForm != Int8Form::kFinePairs) continue;
-    largest = hn::Max(largest, hn::Mul(hn::Abs(hn::Add(even, odd)), of_pair));
-  }
-  return hn::GetLane(hn::MaxOfLanes(d, largest));
-}
 
 // Rounds `count` values (a multiple of 32) times `inverse` into column j of J = `rows`, from `out`
 // on, i8 [count / 4][J][4]: to nearest even, as adding what leaves a number no room for a fraction
@@ -228,7 +212,7 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
   FillInt8<Int8Form::kFine>(x, cols, part, group);
   FillInt8<Int8Form::kFineWinograd>(x, cols, part, group);
   FillInt8<Int8Form::kWinograd>(x, cols, part, group);
-  FillInt8<Int8Form::kFinePairs>(x, cols, part, group);
+  FillInt8<Int8Form::kFineFours>(x, cols, part, group);
 }
 
 }  // namespace HWY_NAMESPACE

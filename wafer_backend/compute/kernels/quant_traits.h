@@ -27,9 +27,9 @@ enum class Int8Form : uint8_t {
   kFineWinograd,
   // The same, and scales change less often. Q4_0's own rounding is far coarser.
   kWinograd,
-  // Two neighbours' products with weights of eight bits have a sum of 16 (kLargestPair), which is
+  // Products of four columns with weights of eight bits have a sum of 16 (kLargestFour), which is
   // all that AVX2 has for them.
-  kFinePairs,
+  kFineFours,
 };
 inline constexpr size_t kInt8Forms = 4;
 
@@ -45,8 +45,9 @@ struct Int8Scale {
 constexpr Int8Scale ScaleOf(Int8Form form) {
   return {form == Int8Form::kWinograd ? 128 : 32, ForWinograd(form) ? 120 : 127};
 }
-// kFinePairs: what two neighbours may add up to, of columns 2i and 2i + 1, before they are rounded.
-inline constexpr int kLargestPair = 135;
+// kFineFours: what those of one sign may add up to among columns i, i + 1, i + 4, i + 5 of eight (i
+// is 0 or 2), before they are rounded.
+inline constexpr int kLargestFour = 134;
 // Of the weights that such activations are multiplied by.
 constexpr int WinogradOffset(Int8Form form) { return form == Int8Form::kWinograd ? 8 : 0; }
 
@@ -92,7 +93,7 @@ struct QuantTraits {
   }
   // On AVX2, sums of the products of two quads may exceed 16 bits: factors are 16 bits wide there.
   constexpr bool wide() const { return largest() > 32767 / (4 * 127) && !paired(); }
-  constexpr bool paired() const { return activations == Int8Form::kFinePairs; }
+  constexpr bool paired() const { return activations == Int8Form::kFineFours; }
 };
 
 // F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
@@ -177,7 +178,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .bits = 4,
      .offset = 127,
      .values = &kIq4Values,
-     .activations = Int8Form::kFinePairs,
+     .activations = Int8Form::kFineFours,
      .read = ReadIQ4_NL},
     {.dtype = DType::kMXFP4,
      .name = "MXFP4",
@@ -249,7 +250,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .bits = 4,
      .offset = 127,
      .values = &kIq4Values,
-     .activations = Int8Form::kFinePairs,
+     .activations = Int8Form::kFineFours,
      .read = ReadIQ4_XS},
 }};
 
@@ -264,7 +265,7 @@ static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const Qua
 }));
 
 static_assert(std::all_of(kQuantTraits.begin(), kQuantTraits.end(), [](const QuantTraits& type) {
-  return !type.quantised() || !type.paired() || type.largest() * (kLargestPair + 1) <= 32767;
+  return !type.quantised() || !type.paired() || type.largest() * (kLargestFour + 2) <= 32767;
 }));
 
 inline constexpr uint8_t kNoRow = 255;

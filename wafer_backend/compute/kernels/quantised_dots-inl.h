@@ -127,23 +127,24 @@ HWY_INLINE const int8_t* AddAllWide(const Weights& w, int64_t block, int64_t str
   return x;
 }
 
-// dot[j] = or += products of a quad and of column j, whose sums of pairs fit 16 bits.
+// dot[j] = or += products of two quads and of column j, whose sums fit 16 bits.
 template <int kQuad, bool kStart, int kColumns, class Weights>
-HWY_INLINE const int8_t* AddAlone(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
-                                  I32x16 (&dot)[kColumns]) {
-  const U8x64 bytes = w.template Quad<kQuad>(block);
+HWY_INLINE const int8_t* AddTwo(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                I32x16 (&dot)[kColumns]) {
+  const U8x64 first = w.template Quad<kQuad>(block);
+  const U8x64 second = w.template Quad<kQuad + 1>(block);
+  const int8_t* next = NextQuad(x, stride);
 #pragma GCC unroll 12
   for (int j = 0; j < kColumns; ++j) {
-    const I32x16 products = AddPairs(MulPairs(bytes, x + j * 4));
-    dot[j] = kStart ? products : InOrder(Add(dot[j], products));
+    const I16x32 sums = Add(MulPairs(first, x + j * 4), MulPairs(second, next + j * 4));
+    dot[j] = kStart ? AddPairs(sums) : InOrder(Add(dot[j], AddPairs(sums)));
   }
-  return NextQuad(x, stride);
+  return NextQuad(next, stride);
 }
-template <int kFirst, int kColumns, class Weights, int... t>
-HWY_INLINE const int8_t* AddEachAlone(const Weights& w, int64_t block, int64_t stride,
-                                      const int8_t* x, I32x16 (&dot)[kColumns],
-                                      std::integer_sequence<int, t...>) {
-  ((x = AddAlone<kFirst + t, t == 0>(w, block, stride, x, dot)), ...);
+template <int kColumns, class Weights, int... t>
+HWY_INLINE const int8_t* AddTwos(const Weights& w, int64_t block, int64_t stride, const int8_t* x,
+                                 I32x16 (&dot)[kColumns], std::integer_sequence<int, t...>) {
+  ((x = AddTwo<2 * t, t == 0>(w, block, stride, x, dot)), ...);
   return x;
 }
 
@@ -200,8 +201,8 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const Til
                               std::make_integer_sequence<int, kQuads>());
   } else {
     if constexpr (Weights::kTraits.paired()) {
-      x = AddEachAlone<kFirst>(w[0], block, pass.stride, x, dot[0],
-                               std::make_integer_sequence<int, kQuads>());
+      static_assert(!Weights::kHalves);
+      x = AddTwos(w[0], block, pass.stride, x, dot[0], std::make_integer_sequence<int, 4>());
     } else {
       x = AddGroups<kFirst, kTogether>(w[0], block, pass.stride, x, dot[0],
                                        std::make_integer_sequence<int, kQuads / kTogether>());

@@ -43,9 +43,8 @@ std::vector<float> Multiply(const Case& c, const std::vector<float>& x, int64_t 
 double Tolerance(DType dtype, double weight_norm, double x_max) {
   const double step = dtype == DType::kF32 || dtype == DType::kF16 ? 1e-6
                       : dtype == DType::kBF16                      ? 1.0 / 256
-                      : TraitsOf(dtype).paired()
-                          ? 2.0 / kLargestPair  // both neighbours the largest
-                          : 1.0 / 120;
+                      : TraitsOf(dtype).paired() ? 4.0 / kLargestFour  // all four the largest
+                                                 : 1.0 / 120;
   return 2.5 * step * x_max * weight_norm + 1e-5;
 }
 
