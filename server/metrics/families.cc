@@ -1,9 +1,9 @@
 #include "server/metrics/families.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <iterator>
 #include <set>
+
+#include "server/metrics/text_format.h"
 
 namespace waferline::metrics {
 namespace {
@@ -54,7 +54,7 @@ prometheus::Family<prometheus::Histogram>& Families::Histograms(const std::strin
 }
 
 std::string Families::Text(const std::vector<std::string>& names) const {
-  if (names.empty()) return prometheus::TextSerializer().Serialize(registry_.Collect());
+  if (names.empty()) return TextOf(registry_.Collect());
   std::vector<prometheus::MetricFamily> collected;
   {
     const MutexLock lock(&mutex_);
@@ -64,7 +64,7 @@ std::string Families::Text(const std::vector<std::string>& names) const {
       Collect(histograms_, name, &collected);
     }
   }
-  return prometheus::TextSerializer().Serialize(collected);
+  return TextOf(collected);
 }
 
 prometheus::Counter* AddCounter(Families& families, const std::string& name,

@@ -35,6 +35,13 @@ prometheus::Counter* TenantRefused(Families& families, const std::string& tenant
                     {{"tenant", tenant}, {"why", std::string(why)}});
 }
 
+// To this value and not to what a sum of rounded ones comes to, which has more digits. A counter
+// can only be added to; from half of the value on, the difference and its sum are exact (Sterbenz).
+void RaiseTo(double value, prometheus::Counter* counter) {
+  if (counter->Value() < value / 2) counter->Increment(value / 2);
+  counter->Increment(value - counter->Value());
+}
+
 }  // namespace
 
 FrontSeries::FrontSeries(Families& families, const std::vector<std::string>& models)
@@ -125,7 +132,9 @@ void FrontSeries::OnTenantUse(std::string_view tenant, const TenantUse& use) {
     if (count > 0) TenantTokens(families_, label, kind)->Increment(static_cast<double>(count));
   }
   if (use.cost_pico == 0) return;
-  TenantCost(families_, label)->Increment(static_cast<double>(use.cost_pico) * 1e-12);
+  absl::int128& pico = cost_pico_[label];
+  pico += use.cost_pico;
+  RaiseTo(static_cast<double>(pico) / 1e12, TenantCost(families_, label));
 }
 
 void FrontSeries::OnTenantRefused(std::string_view tenant, std::string_view why) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/numeric/int128.h"
 #include "server/metrics/families.h"
 #include "server/metrics/front_metrics.h"
 #include "wafer_backend/base/mutex.h"
@@ -48,6 +49,7 @@ class FrontSeries final : public FrontMetrics {
   Mutex mutex_;
   std::map<std::string, ModelSeries, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string, std::less<>> tenants_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, absl::int128> cost_pico_ ABSL_GUARDED_BY(mutex_);  // by label
 };
 
 }  // namespace waferline::metrics

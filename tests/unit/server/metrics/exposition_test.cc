@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "absl/strings/numbers.h"
 #include "server/metrics/buckets.h"
 #include "server/metrics/histogram_buffer.h"
 #include "wafer_backend/base/seeded_stream.h"
@@ -271,6 +272,28 @@ TEST_CASE("a hundred tenants have series of their own, the others share one") {
   CHECK(Value(exposition, "waferline_billing_tenant_cost_usd_total{tenant=\"other\"}") == 1.5);
   CHECK(Value(exposition,
               "waferline_billing_tenant_refused_total{tenant=\"other\",why=\"spend\"}") == 3);
+}
+
+TEST_CASE("what a tenant cost is written as the sum of its records is, without a sum's noise") {
+  Exposition exposition = Make();
+  const uint64_t seed = 3;
+  INFO("seed " << seed);
+  SeededStream random(seed);
+  int64_t micro = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const int64_t more = 1 + static_cast<int64_t>(random.Next() % (i % 5 == 0 ? 900'000 : 30));
+    micro += more;
+    exposition.front()->OnTenantUse("t", {.cost_pico = more * 1'000'000});
+    const std::string text = exposition.Text({"waferline_billing_tenant_cost_usd_total"});
+    const std::string of_tenant = "{tenant=\"t\"} ";
+    std::string written = text.substr(text.find(of_tenant) + of_tenant.size());
+    written.resize(written.find('\n'));
+    CAPTURE(micro, written);
+    double value = 0;
+    REQUIRE(absl::SimpleAtod(written, &value));
+    REQUIRE(value == static_cast<double>(micro) / 1e6);
+    REQUIRE(written.size() <= sizeof("9000.123456"));
+  }
 }
 
 TEST_CASE("law: a buffer moved in parts is the histogram that saw every value") {
