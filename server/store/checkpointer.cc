@@ -7,8 +7,12 @@
 
 namespace waferline::store {
 
-Checkpointer::Checkpointer(std::string path, int pages)
-    : path_(std::move(path)), pages_(pages), next_(pages), thread_([this] { Run(); }) {}
+Checkpointer::Checkpointer(std::string path, int pages, std::function<void()> on_copied)
+    : path_(std::move(path)),
+      pages_(pages),
+      on_copied_(std::move(on_copied)),
+      next_(pages),
+      thread_([this] { Run(); }) {}
 
 Checkpointer::~Checkpointer() {
   {
@@ -22,10 +26,13 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::Watch(sqlite3* db) { sqlite3_wal_hook(db, OnCommit, this); }
 
 int Checkpointer::OnCommit(void* self, sqlite3* db, const char* name, int pages) {
-  if (static_cast<Checkpointer*>(self)->RestIsDue(pages)) {
-    // What fails now is due again after the next pages.
-    sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  }
+  auto* const checkpointer = static_cast<Checkpointer*>(self);
+  if (!checkpointer->RestIsDue(pages)) return SQLITE_OK;
+  // What fails now is due again after the next pages.
+  sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  MutexLock lock(&checkpointer->mutex_);
+  checkpointer->rest_copied_ = true;
+  checkpointer->changed_.NotifyAll();
   return SQLITE_OK;
 }
 
@@ -55,18 +62,25 @@ bool Checkpointer::RestIsDue(int pages) {
 void Checkpointer::Run() {
   pthread_setname_np(pthread_self(), "usage-log");
   for (;;) {
+    bool copy;
     {
       MutexLock lock(&mutex_);
-      changed_.Wait(&mutex_,
-                    [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return wanted_ || stopping_; });
+      changed_.Wait(&mutex_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return wanted_ || stopping_ || rest_copied_;
+      });
       if (stopping_) return;
+      copy = wanted_;
+      rest_copied_ = false;
     }
-    const int copied = Copy();
-    MutexLock lock(&mutex_);
-    wanted_ = false;
-    changed_.NotifyAll();
-    copied_ = copied;
-    if (copied == 0) next_ = last_ + pages_;
+    if (copy) {
+      const int copied = Copy();
+      MutexLock lock(&mutex_);
+      wanted_ = false;
+      changed_.NotifyAll();
+      copied_ = copied;
+      if (copied == 0) next_ = last_ + pages_;
+    }
+    if (on_copied_) on_copied_();
   }
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -25,7 +26,9 @@ class Checkpointer {
   static constexpr int kPages = 4000;  // of 4 KiB; the pages of sums change with every group
   static constexpr int kMaxLogs = 16;
 
-  explicit Checkpointer(std::string path, int pages = kPages);
+  // `on_copied` is called on the thread, after a copy of its own or of a connection that it
+  // watches.
+  explicit Checkpointer(std::string path, int pages = kPages, std::function<void()> on_copied = {});
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -49,10 +52,12 @@ class Checkpointer {
 
   const std::string path_;
   const int pages_;
+  const std::function<void()> on_copied_;
   std::atomic<bool> in_doubt_{false};
   Mutex mutex_;
   CondVar changed_;
   bool wanted_ ABSL_GUARDED_BY(mutex_) = false, stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool rest_copied_ ABSL_GUARDED_BY(mutex_) = false;  // by the writer
   int copied_ ABSL_GUARDED_BY(mutex_) = 0;  // pages, by the thread; 0: it has done nothing
   int last_ ABSL_GUARDED_BY(mutex_) = 0;    // the log's pages at the last commit
   int next_ ABSL_GUARDED_BY(mutex_);        // at which the next copy begins

@@ -2,7 +2,7 @@
 // attributes were changed (time, owner, mode). It tells a `touch` from a write, which a file's time
 // does not. The reports follow the change, by microseconds or, while a long write goes on, more;
 // a write through a mapping has none, and setting only the time of the last change (`touch -m`) is
-// reported as a write (inotify(7), fsnotify_change in the kernel's fs/notify).
+// reported as a write (inotify(7), fsnotify_change in the kernel's fs/notify): file_digest.h.
 //
 // Owner: SqliteFiles. Thread: one at a time. Cost of Take: a read. Where the kernel refuses a
 // watch, nothing is reported.

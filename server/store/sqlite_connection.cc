@@ -86,6 +86,7 @@ class SqliteConnection : public Connection {
     if (files_ != nullptr && files_->OnRecovered()) {
       sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     }
+    if (files_ != nullptr) files_->Learn();
     return absl::OkStatus();
   }
 

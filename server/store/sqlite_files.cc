@@ -24,6 +24,7 @@ void SqliteFiles::Pin() {
   MutexLock lock(&mutex_);
   file_ = File::At(path_);
   watch_.Follow(path_);
+  digest_.Follow(path_);
   left_.Look(path_);
 }
 
@@ -53,10 +54,17 @@ SqliteFiles::State SqliteFiles::BeginUse() {
 }
 
 SqliteFiles::State SqliteFiles::EndUse() {
-  MutexLock lock(&mutex_);
-  --within_;
-  if (log_.node == 0 || index_.node == 0) Adopt();
-  return LookLocked();
+  bool first;
+  State state;
+  {
+    MutexLock lock(&mutex_);
+    --within_;
+    first = log_.node == 0 || index_.node == 0;
+    if (first) Adopt();
+    state = LookLocked();
+  }
+  if (first) Learn();
+  return state;
 }
 
 // The log and its index are those that the first use has made.
@@ -72,6 +80,7 @@ void SqliteFiles::Adopt() {
   seen_ = ReadIndex();
   watch_.Take();
   changes_ = {};
+  learned_.reset();
   const File file = File::At(path_);
   if (file.Is(file_)) file_ = file;
 }
@@ -108,15 +117,37 @@ bool SqliteFiles::WrittenBySqlite(const File& file, const LogIndex& index) {
   const LogIndex before = std::exchange(seen_, index);
   const FileWatch::Changes reported = std::exchange(changes_, {});
   if (file.size == file_.size && file.modified_ns == file_.modified_ns) return true;
-  if (!index.MayHaveCopiedSince(before) && !ReadIndex().MayHaveCopiedSince(index)) {
-    if (!watch_.works() || reported.bytes || file.size != file_.size) return false;
-    if (!reported.attributes) return ++unreported_ < kMaxUnreported;
+  const auto copied = [&] { return ReadIndex().MayHaveCopiedSince(index); };
+  bool by_sqlite = index.MayHaveCopiedSince(before) || copied();
+  if (!by_sqlite) {
+    if (!watch_.works() || file.size != file_.size) return false;
+    if (!reported.bytes && !reported.attributes) return ++unreported_ < kMaxUnreported;
+    by_sqlite = reported.bytes && !IsAsLearned();
+    if (by_sqlite && !copied()) return false;  // while the bytes were read
+  }
+  if (by_sqlite) {
+    learned_.reset();
+  } else {
     Notice("its time was changed by another program, and none of its bytes: the server goes on");
   }
   unreported_ = 0;
   file_ = file;
   return true;
 }
+
+// What comes while it reads is left to the next look, and then it has learned nothing.
+void SqliteFiles::Learn() {
+  {
+    MutexLock lock(&mutex_);
+    if (learned_ || index_.node == 0 || LookLocked() != State::kInUse) return;
+  }
+  const std::optional<uint64_t> read = digest_.Now();
+  MutexLock lock(&mutex_);
+  changes_.Add(watch_.Take());
+  if (!changes_.bytes && File::At(path_).modified_ns == file_.modified_ns) learned_ = read;
+}
+
+bool SqliteFiles::IsAsLearned() const { return learned_ && digest_.Now() == learned_; }
 
 // Frames are in the log before the index says so, and the index says that there are none before the
 // log is cut.

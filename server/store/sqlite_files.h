@@ -8,7 +8,8 @@
 // SQLite itself, in this process or another, writes to PATH only when it copies the log into it,
 // and cuts the log only when all of it is copied; the index says so
 // (sqlite.org/walformat.html#walidxfmt). If the time of PATH changes without that, the kernel
-// says whether it was written (file_watch.h): only then, or if it says nothing, is that a fault.
+// says whether it was written (file_watch.h): only then, or if it says nothing, is that a fault,
+// and not if the bytes are those that were read (Learn) when SQLite had last written to it.
 //
 // Owner: SqliteStore; outlives its connections and its checkpointer. Thread: any. Cost: three stat
 // calls and two reads.
@@ -17,12 +18,14 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "server/store/file_digest.h"
 #include "server/store/file_watch.h"
 #include "server/store/log_index.h"
 #include "server/store/log_left.h"
@@ -56,6 +59,9 @@ class SqliteFiles {
   // then any write to PATH could be SQLite's.
   bool OnRecovered();
   void OnClose();
+  // Reads PATH, unless it was read since SQLite wrote to it: after a copy of the log. Bound:
+  // FileDigest::kMaxBytes; of a longer file any report of a write is a fault.
+  void Learn();
   // Around each transaction, and each statement outside of one. BeginUse restores an index that was
   // cut; only if it gives kInUse is the connection within. EndUse gives what it has found.
   State BeginUse();
@@ -96,6 +102,8 @@ class SqliteFiles {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Notice(std::string text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool LogIsWhole() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Its bytes are those that Learn has read.
+  bool IsAsLearned() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_, log_path_ = path_ + "-wal", index_path_ = path_ + "-shm";
   Mutex mutex_;
@@ -104,8 +112,10 @@ class SqliteFiles {
   File file_ ABSL_GUARDED_BY(mutex_), log_ ABSL_GUARDED_BY(mutex_), index_ ABSL_GUARDED_BY(mutex_);
   LogIndex seen_ ABSL_GUARDED_BY(mutex_);
   FileWatch watch_ ABSL_GUARDED_BY(mutex_);
-  FileWatch::Changes changes_ ABSL_GUARDED_BY(mutex_);  // reported, not looked at yet
-  int unreported_ ABSL_GUARDED_BY(mutex_) = 0;          // looks at a change without a report
+  FileWatch::Changes changes_ ABSL_GUARDED_BY(mutex_);       // reported, not looked at yet
+  int unreported_ ABSL_GUARDED_BY(mutex_) = 0;               // looks at a change without a report
+  FileDigest digest_;                                        // followed before the first connection
+  std::optional<uint64_t> learned_ ABSL_GUARDED_BY(mutex_);  // since SQLite wrote to it
   LogLeft left_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> notices_ ABSL_GUARDED_BY(mutex_);
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;

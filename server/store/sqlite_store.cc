@@ -26,7 +26,7 @@ class SqliteStore : public Store {
         durability_(durability),
         owner_(path_),
         files_(path_),
-        checkpointer_(path_) {}
+        checkpointer_(path_, Checkpointer::kPages, [this] { files_.Learn(); }) {}
 
   absl::Status Own() {
     WL_RETURN_IF_ERROR(owner_.Take());

@@ -165,7 +165,8 @@ def test_a_touch_of_the_file_costs_no_answer_and_a_write_after_it_is_noticed(tmp
         with pytest.raises(RuntimeError, match="ended with -9"), Waferd(config(tmp_path, database)) as server:
             with Load(server.http, 8, SEED) as load:
                 for turn in range(60):
-                    subprocess.run(["touch", *(["-d", "@1"] if turn % 3 == 2 else []), database.path], check=True)
+                    how = ["-d", "@1"] if turn % 3 == 2 else ["-m"] if turn < 8 else []
+                    subprocess.run(["touch", *how, database.path], check=True)
                     database.path.chmod(0o600 + 0o40 * (turn % 2))
                     database.path.read_bytes()  # as a backup does
                     time.sleep(0.02)
@@ -174,7 +175,7 @@ def test_a_touch_of_the_file_costs_no_answer_and_a_write_after_it_is_noticed(tmp
             check_records(database, load.answers)
             assert "its time was changed by another program, and none of its bytes: the server goes on" in server.log()
             with open(database.path, "r+b") as file:
-                file.write(b"SQLite")  # what is there already
+                file.write(b"sqlite")
             for said in refusal(server):
                 assert "was cut or written to by another program" in said
             server.process.kill()
@@ -249,8 +250,8 @@ def test_a_database_file_that_is_cut_or_written_in_place_is_noticed_and_no_id_co
         path = config(tmp_path, database, patience=1000)
         with pytest.raises(RuntimeError, match="ended with -9"), Waferd(path) as server:
             ids.append(ask(server.http, 1, False, 5)["id"])
-            older = database.path.read_bytes()
-            database.path.write_bytes(b"" if how == "cut" else older)
+            whole = database.path.read_bytes()
+            database.path.write_bytes(b"" if how == "cut" else whole[:-1] + bytes([whole[-1] ^ 1]))
             for said in refusal(server):
                 assert "was cut or written to by another program" in said
             server.process.kill()

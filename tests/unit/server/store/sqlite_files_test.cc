@@ -150,6 +150,28 @@ TEST_CASE_METHOD(InUse, "a file of which only attributes are changed goes on, an
   CHECK_THAT(Refusal(8), Catch::Contains("was cut or written to by another program"));
 }
 
+TEST_CASE_METHOD(InUse,
+                 "a time set alone is reported as a write, and known by the bytes to be none") {
+  auto touch = [this, seconds = 0]() mutable {  // as `touch -m -d @SECONDS`
+    const timespec times[2] = {{0, UTIME_OMIT}, {++seconds, 0}};
+    REQUIRE(utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+  };
+  for (int i = 0; i < 3; ++i) {
+    touch();
+    CHECK(store->Check().ok());
+    CHECK(Add(2).ok());
+    REQUIRE(store->TakeNotices().size() == 1);
+  }
+  Outside("PRAGMA wal_checkpoint(TRUNCATE)");
+  CHECK(Add(2).ok());
+  const auto again = store->Connect();  // reads what was copied
+  touch();
+  CHECK(Add(2).ok());
+  std::fstream(path, std::ios::in | std::ios::out) << "sqlite";
+  touch();
+  CHECK_THAT(Refusal(3), Catch::Contains("was cut or written to by another program"));
+}
+
 TEST_CASE_METHOD(InUse, "a file that is cut or written in place is an error, and stays one") {
   Outside("PRAGMA wal_checkpoint(TRUNCATE)");
   REQUIRE(Add(2).ok());
@@ -257,7 +279,7 @@ TEST_CASE("a write from outside is noticed after a killed server's log was recov
   const auto connection = store->Connect().value();
   REQUIRE(InUse::Sum(*connection) == 1 + Killed::kCommits);
   REQUIRE(store->Check().ok());
-  std::fstream(killed.path, std::ios::in | std::ios::out) << "SQLite";
+  std::fstream(killed.path, std::ios::in | std::ios::out) << "sqlite";
   CHECK_FALSE(store->Check().ok());
 }
 
