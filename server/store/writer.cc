@@ -93,26 +93,22 @@ void Writer::Run() {
   }
 }
 
-Nanoseconds Writer::GapEnd() const {
-  return group_began_ + std::clamp(usual_ * kGapCommits, kMinGap, kMaxGap);
-}
-
 Nanoseconds Writer::DueAt() const {
   if (queue_.empty()) return kNever;
   if (taken_ < flush_to_ || queue_.size() >= kMaxGroup) return Nanoseconds(0);
   if (urgent_ == 0) return lazy_due_;
-  return options_.more_may_come && !options_.more_may_come() ? Nanoseconds(0) : GapEnd();
+  return options_.more_may_come && !options_.more_may_come() ? Nanoseconds(0) : pace_.next();
 }
 
-// All that waits, up to a group; false when the writer stops. Within the gap it sleeps to its end,
-// whether something waits or not: so what comes then need not wake it.
+// All that waits, up to a group; false when the writer stops. It sleeps until the next commit may
+// begin, whether something waits or not: so what comes then need not wake it.
 bool Writer::TakeGroup(Pieces* group) {
   MutexLock lock(&mutex_);
   in_group_ = 0;
   while (!stopping_) {
     const Nanoseconds now = options_.now(), due = DueAt();
     if (due <= now) break;
-    wakes_at_ = due == kNever && GapEnd() > now ? GapEnd() : due;
+    wakes_at_ = due == kNever && pace_.next() > now ? pace_.next() : due;
     const auto woken = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return stopping_ || DueAt() < wakes_at_;
     };
@@ -200,7 +196,7 @@ absl::Status Writer::Attempt(const Pieces& group, size_t limit, size_t* count) {
     ++figures_.commits;
     const Nanoseconds took = options_.now() - began;
     figures_.commit_time += took;
-    usual_ = (usual_ * 3 + took) / 4;
+    pace_.Add(took, began + took);
   }
   return status;
 }

@@ -1,9 +1,8 @@
 // The one thread that writes to a store. Work waits in a queue; what waits together is committed
 // together (at most kMaxGroup pieces or kGroupTime of work a transaction), and each piece's `done`
-// runs after the commit that holds it. A lone piece is committed at once, and so is what waits when
-// nothing more may come; else the commits of a busy store begin kGapCommits times apart what one
-// takes, within [kMinGap, kMaxGap]: a slow database gets fewer, larger ones. A piece without a
-// `done` waits for the next commit of one with it, at most as long as its caller says.
+// runs after the commit that holds it. What waits is committed when CommitPace allows it, and at
+// once when nothing more may come. A piece without a `done` waits for the next commit of one with
+// it, at most as long as its caller says.
 //
 // A database that is slow, locked, full or gone: the group is repeated until it is committed, so
 // work must give the same result when it runs again (after a failure, or in doubt). Meanwhile
@@ -25,6 +24,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "server/store/commit_pace.h"
 #include "server/store/store.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/base/thread.h"
@@ -36,9 +36,6 @@ class Writer {
  public:
   static constexpr size_t kMaxGroup = 512;
   static constexpr Nanoseconds kGroupTime = Milliseconds(2);
-  static constexpr int kGapCommits = 6;
-  static constexpr Nanoseconds kMinGap = Milliseconds(4);
-  static constexpr Nanoseconds kMaxGap = Milliseconds(50);
   static constexpr Nanoseconds kMaxLazy = Milliseconds(20);
   static constexpr Nanoseconds kNever{std::numeric_limits<int64_t>::max()};
 
@@ -118,8 +115,6 @@ class Writer {
   bool TakeGroup(Pieces* group);
   // When the queue is to be taken; kNever if it is empty.
   Nanoseconds DueAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Before which nothing is, unless a whole group waits or a caller of Flush.
-  Nanoseconds GapEnd() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Commits the first pieces of the group and removes them; repeats until that succeeds, or Stop.
   void CommitSome(Pieces* group);
   absl::Status Attempt(const Pieces& group, size_t limit, size_t* count);
@@ -144,7 +139,7 @@ class Writer {
   size_t in_group_ ABSL_GUARDED_BY(mutex_) = 0;
   Nanoseconds wakes_at_ ABSL_GUARDED_BY(mutex_);     // the writer, if it sleeps, by itself
   Nanoseconds group_began_ ABSL_GUARDED_BY(mutex_);  // of the pieces in hand
-  Nanoseconds usual_ ABSL_GUARDED_BY(mutex_);        // what a commit takes, lately
+  CommitPace pace_ ABSL_GUARDED_BY(mutex_);
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   Figures figures_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
