@@ -4,10 +4,10 @@
 #include <array>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -33,7 +33,7 @@ struct Merge {
 
 struct Merges {
   std::array<TokenId, 256> bytes;  // the tokens of single bytes, kNone where there is none
-  std::unordered_map<uint64_t, Merge> by_pair;
+  absl::flat_hash_map<uint64_t, Merge> by_pair;
 };
 
 // What each token stands for: normal tokens are written in the byte alphabet, others as they are.
@@ -52,7 +52,7 @@ absl::StatusOr<Merges> ReadMerges(const Metadata& metadata, const Vocabulary& vo
   constexpr const char* kKey = "tokenizer.ggml.merges";
   Merges merges;
   merges.bytes.fill(kNone);
-  std::unordered_map<std::string_view, TokenId> ids;
+  absl::flat_hash_map<std::string_view, TokenId> ids;
   for (TokenId id = 0; id < vocabulary.size(); ++id) {
     const bool first = ids.emplace(vocabulary.tokens[id], id).second;
     if (!first || !vocabulary.Is(id, TokenType::kNormal)) continue;
@@ -155,7 +155,7 @@ class BytePair final : public VocabularyTokenizer {
   const Merges merges_;
   const std::unique_ptr<PreTokenizer> words_;
   // Words that are tokens are not put together by merges (Llama 3's "ignore_merges").
-  std::unordered_map<std::string_view, TokenId> whole_words_;
+  absl::flat_hash_map<std::string_view, TokenId> whole_words_;
 };
 
 }  // namespace

@@ -63,6 +63,7 @@ void MergeSymbols(std::vector<Symbol>& symbols, const Join& join, MergeQueue& qu
   };
 
   heap.clear();
+  heap.reserve(symbols.size());
   for (size_t i = 1; i < symbols.size(); ++i) {
     consider(static_cast<int32_t>(i) - 1, static_cast<int32_t>(i));
   }

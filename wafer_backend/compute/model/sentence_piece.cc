@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -225,7 +225,7 @@ class SentencePiece final : public VocabularyTokenizer {
   const Options options_;
   const std::vector<float> scores_;
   const std::array<TokenId, 256> bytes_;  // kNoToken if the vocabulary has no byte tokens
-  std::unordered_map<std::string_view, TokenId> ids_;  // of pieces that text may become
+  absl::flat_hash_map<std::string_view, TokenId> ids_;  // of pieces that text may become
   size_t longest_ = 0;
   float worst_ = 0;
 };
