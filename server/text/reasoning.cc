@@ -68,11 +68,15 @@ ReasoningSplitter::ReasoningSplitter(ReasoningMarks marks, bool opened, bool wit
 
 ReasoningSplitter::Parts ReasoningSplitter::Feed(std::string_view text) {
   Parts parts;
-  for (char c : text) {
-    if (held_.empty() && c != '<') {
-      AddText({&c, 1}, &parts);
+  while (!text.empty()) {
+    const size_t plain = held_.empty() ? std::min(text.find('<'), text.size()) : 0;
+    if (plain > 0) {
+      AddText(text.substr(0, plain), &parts);
+      text.remove_prefix(plain);
       continue;
     }
+    const char c = text.front();
+    text.remove_prefix(1);
     if (c == '<' && !held_.empty()) AddText(std::exchange(held_, {}), &parts);
     held_ += c;
     const auto begins = [this](const Mark& mark) { return mark.text.starts_with(held_); };

@@ -26,6 +26,11 @@ TextStream::Delta TextStream::Feed(TokenId id) {
     if (first_ && options_.drop_first_space && piece.starts_with(' ')) piece.remove_prefix(1);
     first_ = false;
   }
+  const auto is_ascii = [](char byte) { return static_cast<unsigned char>(byte) < 0x80; };
+  if (finders_.empty() && undecoded_.empty() && std::all_of(piece.begin(), piece.end(), is_ascii)) {
+    characters_ += piece.size();
+    return {.text = std::string(piece)};
+  }
   undecoded_ += piece;
   return Advance(/*last=*/false);
 }
