@@ -1,12 +1,14 @@
 // What one stream still has to say to its client: events go in as the engine makes them, messages
 // come out as the transport takes them. Tokens that wait together leave together.
 //
-// Owner and lock: one stream. No I/O. Bound: `capacity` tokens, after which Add says so; the engine
-// then holds back, apart from the tokens that were already on their way.
+// Owner and lock: one stream. No I/O. Bound: `capacity` tokens, after which it is full; the engine
+// then holds back, apart from the tokens that were already on their way. Cost: a message that comes
+// back to Next gives its tokens' memory to those that follow.
 #pragma once
 
+#include <google/protobuf/repeated_ptr_field.h>
+
 #include <cstddef>
-#include <deque>
 #include <optional>
 
 #include "proto/waferline/v1/inference.pb.h"
@@ -23,24 +25,25 @@ class EventBuffer {
 
   void Admit(v1::Admitted admitted);
   void PromptLogprobs(v1::PromptLogprobs logprobs);
-  // False: the buffer is full now (the token is kept all the same).
-  bool Add(v1::Token token);
+  // An empty token behind the others, to be written before any other call.
+  v1::Token* Add() { return tokens_.Add(); }
   // The last event.
   void Finish(v1::Finished finished);
 
-  // Moves what comes next into `message`; false if there is nothing now.
+  // Puts what comes next in place of what `message` held; false if there is nothing now.
   bool Next(v1::GenerateResponse* message);
 
   bool empty() const;
-  size_t waiting_tokens() const { return tokens_.size(); }
+  size_t waiting_tokens() const { return static_cast<size_t>(tokens_.size()); }
+  bool full() const { return waiting_tokens() >= capacity_; }
   // At most half full: a reader that was too slow has caught up.
-  bool has_room() const { return tokens_.size() <= capacity_ / 2; }
+  bool has_room() const { return waiting_tokens() <= capacity_ / 2; }
 
  private:
   const size_t capacity_;
   std::optional<v1::Admitted> admitted_;
   std::optional<v1::PromptLogprobs> prompt_logprobs_;
-  std::deque<v1::Token> tokens_;
+  google::protobuf::RepeatedPtrField<v1::Token> tokens_;
   std::optional<v1::Finished> finished_;
 };
 

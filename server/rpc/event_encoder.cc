@@ -111,29 +111,25 @@ v1::PromptLogprobs EventEncoder::PromptLogprobs(const std::vector<TokenValue>& v
   return logprobs;
 }
 
-v1::Token EventEncoder::Token(const TokenEvent& event, bool* stopped) {
+bool EventEncoder::Token(const TokenEvent& event, v1::Token* token) {
   const TokenId id = event.value->id;
-  v1::Token token;
-  token.set_id(id);
-  token.set_since_arrival_ns(event.since_arrival.count());
-  if (wants_logprobs_) SetLogprobs(*event.value, &token);
-  *stopped = false;
+  token->set_id(id);
+  token->set_since_arrival_ns(event.since_arrival.count());
+  if (wants_logprobs_) SetLogprobs(*event.value, token);
   last_ = id;
-  if (!Ends(id)) {
-    if (splitter_.reasoning()) {
-      ++reasoning_tokens_;
-    } else if (predicted_) {
-      predicted_->Append(id);
-    }
-    text::TextStream::Delta delta = text_.Feed(id);
-    Seen seen = See(splitter_.Feed(delta.text), false);
-    token.set_text(std::move(seen.text));
-    token.set_reasoning(std::move(seen.reasoning));
-    for (v1::ToolCallPart& part : seen.calls) *token.add_tool_calls() = std::move(part);
-    *stopped = delta.stopped;
-    if (delta.stopped) stop_string_ = std::move(delta.stop);
+  if (Ends(id)) return false;
+  if (splitter_.reasoning()) {
+    ++reasoning_tokens_;
+  } else if (predicted_) {
+    predicted_->Append(id);
   }
-  return token;
+  text::TextStream::Delta delta = text_.Feed(id);
+  Seen seen = See(splitter_.Feed(delta.text), false);
+  if (!seen.text.empty()) token->set_text(std::move(seen.text));
+  if (!seen.reasoning.empty()) token->set_reasoning(std::move(seen.reasoning));
+  for (v1::ToolCallPart& part : seen.calls) *token->add_tool_calls() = std::move(part);
+  if (delta.stopped) stop_string_ = std::move(delta.stop);
+  return delta.stopped;
 }
 
 v1::Finished EventEncoder::Finished(const Outcome& outcome) {

@@ -23,8 +23,8 @@ class EventEncoder {
 
   v1::Admitted Admitted() const;
   v1::PromptLogprobs PromptLogprobs(const std::vector<TokenValue>& values) const;
-  // `stopped`: a stop string is complete with this token.
-  v1::Token Token(const TokenEvent& event, bool* stopped);
+  // Writes an empty token. True: a stop string is complete with it.
+  bool Token(const TokenEvent& event, v1::Token* token);
   // Also says what text was held back.
   v1::Finished Finished(const Outcome& outcome);
 

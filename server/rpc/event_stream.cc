@@ -22,11 +22,10 @@ void EventStream::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
 }
 
 TokenSink::Verdict EventStream::OnToken(const TokenEvent& event) {
-  bool stopped = false;
-  v1::Token token = encoder_->Token(event, &stopped);
   MutexLock lock(&mutex_);
   if (gone_) return Verdict::kContinue;  // its Cancel is on the way
-  if (!buffer_.Add(std::move(token))) paused_ = true;
+  const bool stopped = encoder_->Token(event, buffer_.Add());
+  if (buffer_.full()) paused_ = true;
   if (!writing_) Notify();
   if (stopped) return Verdict::kStop;
   return paused_ ? Verdict::kFull : Verdict::kContinue;

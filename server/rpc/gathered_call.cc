@@ -12,9 +12,8 @@ void GatheredCall::OnPromptLogprobs(const std::vector<TokenValue>& logprobs) {
 }
 
 TokenSink::Verdict GatheredCall::OnToken(const TokenEvent& event) {
-  bool stopped = false;
   v1::Token* token = gathered_.add_tokens();
-  *token = encoder_->Token(event, &stopped);
+  const bool stopped = encoder_->Token(event, token);
   Gather(token->text(), token->reasoning(), token->tool_calls());
   return stopped ? Verdict::kStop : Verdict::kContinue;
 }
