@@ -37,9 +37,16 @@ const ManyRows& PostRows() {
   return *kRows;
 }
 
-// Of those without a hold: that all of them change is enough.
-const ManyRows& PostRowsWithoutHold() {
+// Of those without a hold whose open rows are there: that all of them change is enough.
+const ManyRows& PostOpenedRows() {
   static const ManyRows* const kRows = new ManyRows(kInsertUsage, kUsageColumns, kPost);
+  return *kRows;
+}
+
+// Of those that have no row yet: it fails if one has. PostgreSQL takes a quarter less CPU time for
+// records with these and NewEntryRows than with those that look for conflicts.
+const ManyRows& NewRows() {
+  static const ManyRows* const kRows = new ManyRows(kInsertUsage, kUsageColumns, "");
   return *kRows;
 }
 
@@ -69,10 +76,17 @@ const ManyRows& AccountRows() {
   return *kRows;
 }
 
+constexpr char kInsertEntry[] = "INSERT INTO entry(transfer, line, account, micro, pico, at_us)";
+
 const ManyRows& EntryRows() {
   static const ManyRows* const kRows =
-      new ManyRows("INSERT INTO entry(transfer, line, account, micro, pico, at_us)", 6,
-                   " ON CONFLICT(transfer, line) DO NOTHING");
+      new ManyRows(kInsertEntry, 6, " ON CONFLICT(transfer, line) DO NOTHING");
+  return *kRows;
+}
+
+// Of records that are posted for the first time, or all of it fails.
+const ManyRows& NewEntryRows() {
+  static const ManyRows* const kRows = new ManyRows(kInsertEntry, 6, "");
   return *kRows;
 }
 
@@ -130,7 +144,7 @@ struct UsageBatch::Sums {
   }
 
   // Once: the entries go with it.
-  void AddTo(store::Dialect dialect, std::vector<Statement>* statements) {
+  void AddTo(store::Dialect dialect, Steps steps, std::vector<Statement>* statements) {
     std::vector<Row> rows;
     if (dialect == store::Dialect::kPostgres && !(hours.empty() && accounts.empty())) {
       statements->push_back({.sql = &kShareSums});
@@ -152,7 +166,7 @@ struct UsageBatch::Sums {
                       account.released_micro});
     }
     AccountRows().AddTo(statements, std::move(rows));
-    EntryRows().AddTo(statements, std::move(entries));
+    (steps == Steps::kAtOnce ? NewEntryRows() : EntryRows()).AddTo(statements, std::move(entries));
   }
 
   std::map<HourKey, Hour> hours;
@@ -170,12 +184,14 @@ void UsageBatch::Post(std::shared_ptr<const PostedUsage> posted) {
 
 void UsageBatch::Clear() {
   opens_.clear();
+  for (const auto& [id, open] : withdrawn_) opened_.erase(id);
+  for (const auto& [id, posted] : posts_) opened_.erase(id);
   withdrawn_.clear();
   posts_.clear();
 }
 
 absl::StatusOr<std::vector<Statement>> UsageBatch::Write(Connection& connection, Steps steps,
-                                                         int64_t first_position) const {
+                                                         int64_t first_position) {
   if (steps == Steps::kAtOnce && withdrawn_.empty()) {
     return WriteAtOnce(connection, first_position);
   }
@@ -183,36 +199,40 @@ absl::StatusOr<std::vector<Statement>> UsageBatch::Write(Connection& connection,
 }
 
 absl::StatusOr<std::vector<Statement>> UsageBatch::WriteOneByOne(Connection& connection,
-                                                                 int64_t first_position) const {
+                                                                 int64_t first_position) {
   Sums sums;
   WL_RETURN_IF_ERROR(OpenRows().Run(connection, OpenRowsToWrite()).status());
   WL_RETURN_IF_ERROR(WriteWithdrawals(connection, &sums));
   WL_RETURN_IF_ERROR(WritePosts(connection, first_position, &sums));
   std::vector<Statement> last;
-  sums.AddTo(connection.dialect(), &last);
+  sums.AddTo(connection.dialect(), Steps::kOneByOne, &last);
   return last;
 }
 
 absl::StatusOr<std::vector<Statement>> UsageBatch::WriteAtOnce(Connection& connection,
-                                                               int64_t first_position) const {
-  std::vector<Row> held, others;
+                                                               int64_t first_position) {
+  std::vector<Row> held, opened, fresh;
   std::vector<Row> rows = PostRowsFrom(first_position);
   Sums sums;
   auto row = rows.begin();
   for (const auto& [id, posted] : posts_) {
-    (posted->open.hold_micro > 0 ? held : others).push_back(std::move(*row++));
+    const bool may_be_there = posted->open.capped || opened_.contains(id);
+    (posted->open.hold_micro > 0 ? held
+     : may_be_there              ? opened
+                                 : fresh)
+        .push_back(std::move(*row++));
     sums.Release(posted->open, posted->open.hold_micro);
     WL_RETURN_IF_ERROR(sums.Add(posted->open, posted->end));
   }
   WL_RETURN_IF_ERROR(WriteHeld(connection, std::move(held)));
   std::vector<Statement> last;
-  OpenRows().AddTo(&last, OpenRowsToWrite());
-  const size_t opens = last.size();
-  PostRowsWithoutHold().AddTo(&last, std::move(others));
-  for (size_t i = opens; i < last.size(); ++i) {
-    last[i].changes = static_cast<int64_t>(last[i].values.size() / kUsageColumns);
+  PostOpenedRows().AddTo(&last, std::move(opened));
+  for (Statement& statement : last) {
+    statement.changes = static_cast<int64_t>(statement.values.size() / kUsageColumns);
   }
-  sums.AddTo(connection.dialect(), &last);
+  OpenRows().AddTo(&last, OpenRowsToWrite());
+  NewRows().AddTo(&last, std::move(fresh));
+  sums.AddTo(connection.dialect(), Steps::kAtOnce, &last);
   return last;
 }
 
@@ -230,10 +250,12 @@ absl::Status UsageBatch::WriteHeld(Connection& connection, std::vector<Row> held
 }
 
 // Those that ended already are only posted.
-std::vector<Row> UsageBatch::OpenRowsToWrite() const {
+std::vector<Row> UsageBatch::OpenRowsToWrite() {
   std::vector<Row> rows;
   for (const auto& [id, open] : opens_) {
-    if (!posts_.contains(id)) rows.push_back(UsageRow(open, "open", {}));
+    if (posts_.contains(id)) continue;
+    rows.push_back(UsageRow(open, "open", {}));
+    opened_.insert(id);
   }
   return rows;
 }

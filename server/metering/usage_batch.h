@@ -3,7 +3,8 @@
 // accounts) are added up first and change once.
 //
 // Written at once the sums go with the records, and all of it with the commit; if one was there
-// already the commit fails, and the whole has to be written step by step, after a rollback.
+// already the commit fails, and the whole has to be written step by step, after a rollback. Records
+// that this object has not opened are written as new.
 //
 // Owner: StoreMeter. Thread: the writer's. Law: writing the same work again, in this group or a
 // later one, changes nothing; sums and ledger change only for records that changed.
@@ -11,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +44,7 @@ class UsageBatch {
   // Writes all that was gathered, which is kept until Clear, and gives what is left for the commit
   // to run. Posts get their positions (usage.position) from `first_position` on.
   absl::StatusOr<std::vector<store::Statement>> Write(store::Connection& connection, Steps steps,
-                                                      int64_t first_position) const;
+                                                      int64_t first_position);
   size_t posts() const { return posts_.size(); }
   void Clear();
 
@@ -50,18 +52,19 @@ class UsageBatch {
   // What the records that changed change in turn.
   struct Sums;
 
-  std::vector<store::Row> OpenRowsToWrite() const;
+  std::vector<store::Row> OpenRowsToWrite();
   std::vector<store::Row> PostRowsFrom(int64_t first_position) const;
   absl::StatusOr<std::vector<store::Statement>> WriteAtOnce(store::Connection& connection,
-                                                            int64_t first_position) const;
+                                                            int64_t first_position);
   absl::StatusOr<std::vector<store::Statement>> WriteOneByOne(store::Connection& connection,
-                                                              int64_t first_position) const;
+                                                              int64_t first_position);
   absl::Status WriteHeld(store::Connection& connection, std::vector<store::Row> held) const;
   absl::Status WriteWithdrawals(store::Connection& connection, Sums* sums) const;
   absl::Status WritePosts(store::Connection& connection, int64_t first_position, Sums* sums) const;
 
   std::map<UsageId, OpenUsage> opens_, withdrawn_;
   std::map<UsageId, std::shared_ptr<const PostedUsage>> posts_;
+  std::set<UsageId> opened_;  // by this object, perhaps, and neither posted nor withdrawn since
 };
 
 }  // namespace waferline::metering

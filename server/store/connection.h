@@ -5,8 +5,8 @@
 // call that the database does not answer comes back after kMaxAnswerWait.
 //
 // Errors, the same of every call:
-//   Unavailable         locked, full, read-only, gone: nothing of the transaction is kept, a later
-//                       attempt may succeed
+//   Unavailable         locked, full, read-only, gone, rows that were there already: nothing of
+//                       the transaction is kept, a later attempt may succeed
 //   Unknown             in doubt: the connection died at Commit, so the transaction is kept or not.
 //                       Only work that may be repeated settles it
 //   FailedPrecondition  not a database of ours, or one from the future

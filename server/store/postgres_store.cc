@@ -25,12 +25,12 @@ struct ClearResult {
 };
 using Answer = std::unique_ptr<PGresult, ClearResult>;
 
-// Conflicts with other servers, a server that is full or going down, a table or a right that is
-// missing until its operator mends it: another attempt may succeed.
+// Conflicts with other servers, rows that were there already, a server that is full or going down,
+// a table or a right that is missing until its operator mends it: another attempt may succeed.
 bool MayPass(std::string_view state) {
   return state.empty() || state.starts_with("08") || state.starts_with("40") ||
          state.starts_with("42") || state.starts_with("53") || state.starts_with("55") ||
-         state.starts_with("57") || state.starts_with("58") || state == "25006";
+         state.starts_with("57") || state.starts_with("58") || state == "23505" || state == "25006";
 }
 
 class PostgresConnection : public Connection {

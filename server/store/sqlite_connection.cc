@@ -22,6 +22,9 @@ constexpr int kBusyMs = 250;  // a reader's checkpoint may hold the file for a m
 absl::Status StatusOf(sqlite3* db, int code) {
   const std::string message = absl::StrCat(
       "the usage database: ", db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+  if (code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_UNIQUE) {
+    return absl::UnavailableError(message);  // rows were there already
+  }
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
