@@ -20,12 +20,12 @@ bool EventBuffer::Next(v1::GenerateResponse* message) {
   } else if (!tokens_.empty()) {
     auto* tokens = message->mutable_tokens()->mutable_tokens();
     tokens->Clear();
-    constexpr int kMost = static_cast<int>(kTokensPerMessage);
-    if (tokens_.size() <= kMost) {
+    constexpr int kMaxTokens = static_cast<int>(kTokensPerMessage);
+    if (tokens_.size() <= kMaxTokens) {
       tokens->Swap(&tokens_);
     } else {
-      for (int i = 0; i < kMost; ++i) tokens->Add()->Swap(tokens_.Mutable(i));
-      tokens_.DeleteSubrange(0, kMost);
+      for (int i = 0; i < kMaxTokens; ++i) tokens->Add()->Swap(tokens_.Mutable(i));
+      tokens_.DeleteSubrange(0, kMaxTokens);
     }
   } else if (finished_) {
     *message->mutable_finished() = *std::exchange(finished_, std::nullopt);
