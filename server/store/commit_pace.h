@@ -1,6 +1,6 @@
 // When a busy store may commit next: its commits take at most 1/kRest of the time in the long run,
 // and begin between kMinGap and kMaxGap apart, so that a slow database gets fewer, larger ones. A
-// store that was idle has kBurst of them to spare, so that few records do not wait for company.
+// store that was idle has kBurst of them to spare, so that few records need not wait for others.
 //
 // Owner and thread: one at a time. The generic cell rate algorithm (ITU-T I.371).
 #pragma once
@@ -14,9 +14,9 @@ namespace waferline::store {
 class CommitPace {
  public:
   static constexpr int kRest = 16;
-  static constexpr int kBurst = 8;
+  static constexpr int kBurst = 2;
   static constexpr Nanoseconds kMinGap = Milliseconds(4);
-  static constexpr Nanoseconds kMaxGap = Milliseconds(50);
+  static constexpr Nanoseconds kMaxGap = Milliseconds(100);
 
   // One that took so long has ended.
   void Add(Nanoseconds took, Nanoseconds now) {

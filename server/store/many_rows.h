@@ -1,4 +1,4 @@
-// One INSERT for many rows. Its texts are made once, for 1, 2 ... 8, 16, 32, 64 rows, so a
+// One INSERT for many rows. Its texts are made once, for kSizes rows, so a
 // connection prepares few statements and a group of rows takes few of them. A value; any thread.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace waferline::store {
 
 class ManyRows {
  public:
-  static constexpr size_t kSizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64};
+  static constexpr size_t kSizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24, 32, 48, 64};
 
   // "INSERT INTO t(a, b)", 2, " ON CONFLICT DO NOTHING".
   ManyRows(const std::string& head, size_t columns, const std::string& tail);
