@@ -117,7 +117,9 @@ bool SqliteFiles::WrittenBySqlite(const File& file, const LogIndex& index) {
   const LogIndex before = std::exchange(seen_, index);
   const FileWatch::Changes reported = std::exchange(changes_, {});
   if (file.size == file_.size && file.modified_ns == file_.modified_ns) return true;
-  const auto copied = [&] { return ReadIndex().MayHaveCopiedSince(index); };
+  const auto copied = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return ReadIndex().MayHaveCopiedSince(index);
+  };
   bool by_sqlite = index.MayHaveCopiedSince(before) || copied();
   if (!by_sqlite) {
     if (!watch_.works() || file.size != file_.size) return false;
