@@ -31,13 +31,20 @@ TEST_CASE("a store that was idle commits some records at once, then by its pace"
   CHECK(pace.next() > now);
 }
 
+TEST_CASE("commits before their time put off the next by one gap at most") {
+  CommitPace pace;
+  Nanoseconds now = Seconds(1);
+  for (int i = 0; i < 400; ++i) pace.Add(Milliseconds(5), now = now + Milliseconds(5));
+  CHECK(pace.next() <= now + CommitPace::kMaxGap);
+}
+
 TEST_CASE("commits of a busy store take their share of the time, whatever one takes") {
   CommitPace pace;
   const auto took = GENERATE(Microseconds(300), Milliseconds(1), Milliseconds(2));
   (void)InOneSecond(&pace, took, Seconds(1));  // the burst, and what one takes is learned
   const int commits = InOneSecond(&pace, took, Seconds(2));
-  CHECK(took * commits <= Seconds(1) / CommitPace::kRest + took);
-  CHECK(took * commits >= Seconds(1) / CommitPace::kRest - took * 2);
+  CHECK(took * commits <= Seconds(1) / CommitPace::kShare + took);
+  CHECK(took * commits >= Seconds(1) / CommitPace::kShare - took * 2);
 }
 
 TEST_CASE("commits of a very fast or very slow database begin within bounds of each other") {
