@@ -159,6 +159,7 @@ TEST_CASE("a database that is gone: callers are not blocked, patience ends, noth
   };
   Writer writer(&faulty, {.patience = Seconds(1), .now = [&] { return Nanoseconds(clock); }});
   REQUIRE(writer.Start().ok());
+  CommitFirst(&writer);  // so that the next is due when the clock has moved
   faulty.gone = true;
   std::atomic<int> overdue{0};
   for (int64_t i = 1; i <= 10; ++i) {
