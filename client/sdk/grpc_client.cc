@@ -9,6 +9,7 @@
 #include "client/sdk/call_watch.h"
 #include "client/sdk/fault_kinds.h"
 #include "client/sdk/grpc_wire.h"
+#include "client/sdk/tls_files.h"
 #include "client/sdk/token_client.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "proto/google/rpc/status.pb.h"
@@ -160,9 +161,10 @@ std::string TextOf(const std::string& path) {
 
 std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Endpoint& endpoint) {
   if (!endpoint.tls) return grpc::InsecureChannelCredentials();
+  const KeyPair pair = ReadKeyPair(endpoint).value_or(KeyPair{"unreadable", "unreadable"});
   return grpc::SslCredentials({.pem_root_certs = TextOf(endpoint.ca),
-                               .pem_private_key = TextOf(endpoint.key),
-                               .pem_cert_chain = TextOf(endpoint.cert)});
+                               .pem_private_key = pair.key,
+                               .pem_cert_chain = pair.chain});
 }
 
 std::shared_ptr<grpc::Channel> ChannelTo(const Endpoint& endpoint) {

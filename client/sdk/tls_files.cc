@@ -1,6 +1,10 @@
 #include "client/sdk/tls_files.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline::sdk {
 namespace {
@@ -13,7 +17,39 @@ absl::Status StatusOf(const char* flag, const std::string& path, const error_cod
   return absl::InvalidArgumentError(absl::StrCat(flag, " ", path, ": ", error.message()));
 }
 
+absl::StatusOr<std::string> TextOf(const char* flag, const std::string& path) {
+  constexpr size_t kMaxPemBytes = 1 << 20;
+  auto text = ReadFile(path, kMaxPemBytes);
+  if (text.ok()) return text;
+  return absl::InvalidArgumentError(absl::StrCat(flag, " ", text.status().message()));
+}
+
+absl::Status Use(const Endpoint& endpoint, const KeyPair& pair, context* tls) {
+  error_code error;
+  tls->use_certificate_chain(boost::asio::buffer(pair.chain), error);
+  if (error) return StatusOf("--cert", endpoint.cert, error);
+  tls->use_private_key(boost::asio::buffer(pair.key), context::pem, error);
+  return StatusOf("--key", endpoint.key, error);
+}
+
 }  // namespace
+
+absl::StatusOr<KeyPair> ReadKeyPair(const Endpoint& endpoint) {
+  if (endpoint.cert.empty()) return KeyPair{};
+  constexpr int kMaxReadings = 8;
+  KeyPair before;
+  for (int reading = 1;; ++reading) {
+    KeyPair pair;
+    WL_ASSIGN_OR_RETURN(pair.chain, TextOf("--cert", endpoint.cert));
+    WL_ASSIGN_OR_RETURN(pair.key, TextOf("--key", endpoint.key));
+    context tls(context::tls_client);
+    absl::Status fits = Use(endpoint, pair, &tls);
+    if (fits.ok()) return pair;
+    const bool changed = pair.chain != before.chain || pair.key != before.key;
+    if (!changed || reading == kMaxReadings) return fits;
+    before = std::move(pair);
+  }
+}
 
 absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
   error_code error;
@@ -29,10 +65,8 @@ absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
                                 X509_V_FLAG_PARTIAL_CHAIN);
   }
   if (endpoint.cert.empty()) return absl::OkStatus();
-  tls->use_certificate_chain_file(endpoint.cert, error);
-  if (error) return StatusOf("--cert", endpoint.cert, error);
-  tls->use_private_key_file(endpoint.key, context::pem, error);
-  return StatusOf("--key", endpoint.key, error);
+  WL_ASSIGN_OR_RETURN(const KeyPair pair, ReadKeyPair(endpoint));
+  return Use(endpoint, pair, tls);
 }
 
 }  // namespace waferline::sdk

@@ -2,8 +2,8 @@
 // issue certificates.
 //
 //   DIR/ca.crt, ca.key                     of the authority
-//   DIR/NAME -> .NAME.a or .NAME.b         a link that is replaced at once, so that a reader never
-//   DIR/NAME/tls.crt, tls.key, ca.crt      sees a key and a certificate that do not fit
+//   DIR/NAME -> .NAME.a or .NAME.b         a link that is replaced at once: a key and a certificate
+//   DIR/NAME/tls.crt, tls.key, ca.crt      that do not fit are gone when they are read again
 //
 // Keys: ECDSA P-256. Certificates carry one SPIFFE ID, and host names for clients that check them.
 // Thread: one at a time. Errors: files.h's, and AlreadyExists, InvalidArgument as said.

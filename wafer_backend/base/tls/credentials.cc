@@ -112,11 +112,19 @@ absl::StatusOr<std::unique_ptr<Credentials>> Credentials::Load(
     CredentialOptions options, std::function<void(const std::string&)> on_remark) {
   auto made =
       std::unique_ptr<Credentials>(new Credentials(std::move(options), std::move(on_remark)));
-  const Stamp stamp = made->Look();
-  WL_ASSIGN_OR_RETURN(auto loaded, made->Read());
+  constexpr int kMaxReadings = 8;  // of files that change while they are read
+  Stamp stamp = made->Look();
+  auto loaded = made->Read();
+  for (int reading = 1; reading < kMaxReadings && !loaded.ok(); ++reading) {
+    const Stamp now = made->Look();
+    if (now == stamp) break;
+    stamp = now;
+    loaded = made->Read();
+  }
+  if (!loaded.ok()) return loaded.status();
   MutexLock lock(&made->mutex_);
   made->stamp_ = stamp;
-  made->loaded_ = std::move(loaded);
+  made->loaded_ = *std::move(loaded);
   return made;
 }
 

@@ -2,8 +2,12 @@
 #include "wafer_backend/base/tls/session.h"
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/tls_lab.h"
@@ -115,6 +119,29 @@ TEST_CASE("new files are used by new connections, those that do not fit are not"
   CHECK(remarks.size() == 1);
   lab.Issue(Role::kWorker, "w");
   CHECK(worker->Current(Seconds(15)) != second);
+}
+
+TEST_CASE("a pair that is replaced while it is read is read again") {
+  const Lab lab;
+  const std::string folder = lab.Issue(Role::kWorker, "w"), other = lab.Issue(Role::kWorker, "v");
+  const std::string link = folder + ".link", next = folder + ".next";
+  std::filesystem::create_symlink(folder, link);
+  std::atomic<bool> stop = false;
+  std::thread rotator([&] {
+    for (int turn = 0; !stop; ++turn) {
+      std::filesystem::create_symlink(turn % 2 == 0 ? other : folder, next);
+      std::filesystem::rename(next, link);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+  absl::Status all;
+  for (int times = 0; times < 500; ++times) {
+    all.Update(
+        Credentials::Load({.cert = link + "/tls.crt", .key = link + "/tls.key"}, {}).status());
+  }
+  stop = true;
+  rotator.join();
+  CHECK(all == absl::OkStatus());
 }
 
 TEST_CASE("files that cannot be used are named at the start") {
