@@ -47,8 +47,6 @@ Headers OriginHeaders(const Request& request) {
 }  // namespace
 
 bool Api::Route::Matches(std::string_view asked) const {
-  constexpr std::string_view kName = "{id}", kSecondName = "{child_id}";
-  const size_t name = path.find(kName);
   if (name == std::string_view::npos) return path == asked;
   if (!asked.starts_with(path.substr(0, name))) return false;
   std::string_view rest = path.substr(name + kName.size());

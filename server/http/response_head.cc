@@ -5,6 +5,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <charconv>
+#include <utility>
 
 #include "absl/time/time.h"
 
@@ -33,6 +34,14 @@ std::string Serialised(Head head) {
   return out;
 }
 
+// The replies of a second share its text.
+const std::string& DateOf(int64_t unix_seconds) {
+  thread_local int64_t second = -1;
+  thread_local std::string text;
+  if (std::exchange(second, unix_seconds) != unix_seconds) text = HttpDate(unix_seconds);
+  return text;
+}
+
 }  // namespace
 
 std::string HttpDate(int64_t unix_seconds) {
@@ -48,7 +57,7 @@ std::string ResponseHead(const HeadSpec& spec) {
     head.insert(View(name), View(value));
   };
   add("server", "waferline");
-  add("date", HttpDate(spec.unix_seconds));
+  add("date", DateOf(spec.unix_seconds));
   if (!spec.content_type.empty()) add("content-type", spec.content_type);
   if (spec.content_length && spec.code != 204) {
     add("content-length", std::to_string(*spec.content_length));
