@@ -148,7 +148,7 @@ class BytePair final : public VocabularyTokenizer {
       if (found == merges_.by_pair.end()) return std::nullopt;
       return Joined{static_cast<double>(found->second.rank), found->second.id};
     };
-    MergeSymbols(symbols, join, space.queue);
+    MergeSymbols(symbols, {0, static_cast<int32_t>(symbols.size())}, join, space.queue);
     for (int32_t i = 0; i >= 0; i = symbols[i].next) ids.push_back(symbols[i].id);
   }
 

@@ -45,14 +45,21 @@ struct MergeQueue {
   std::vector<Pair> heap;
 };
 
+// Symbols begin .. end-1, which alone are joined.
+struct SymbolRange {
+  int32_t begin = 0;
+  int32_t end = 0;
+};
+
 // Symbols 0 .. n-1 must be linked in this order. `join(left, right)` gives std::optional<Joined>.
-// Afterwards symbol 0 is still the first.
+// Afterwards the first symbol of the range is still its first.
 template <typename Join>
-void MergeSymbols(std::vector<Symbol>& symbols, const Join& join, MergeQueue& queue) {
+void MergeSymbols(std::vector<Symbol>& symbols, SymbolRange range, const Join& join,
+                  MergeQueue& queue) {
   std::vector<MergeQueue::Pair>& heap = queue.heap;
   const auto worse = [](const auto& a, const auto& b) { return a.Worse(b); };
   const auto consider = [&](int32_t left, int32_t right) {
-    if (left < 0 || right < 0) return false;
+    if (left < range.begin || right < 0 || right >= range.end) return false;
     const Symbol& a = symbols[left];
     const Symbol& b = symbols[right];
     if (a.frozen || b.frozen) return false;
@@ -63,10 +70,7 @@ void MergeSymbols(std::vector<Symbol>& symbols, const Join& join, MergeQueue& qu
   };
 
   heap.clear();
-  heap.reserve(symbols.size());
-  for (size_t i = 1; i < symbols.size(); ++i) {
-    consider(static_cast<int32_t>(i) - 1, static_cast<int32_t>(i));
-  }
+  for (int32_t i = range.begin + 1; i < range.end; ++i) consider(i - 1, i);
   std::make_heap(heap.begin(), heap.end(), worse);
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), worse);

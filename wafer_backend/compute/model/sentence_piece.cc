@@ -39,6 +39,11 @@ std::string WithSpaces(std::string_view token) {
   return text;
 }
 
+bool HasInnerSpace(std::string_view token) {
+  while (token.starts_with(kSpace)) token.remove_prefix(kSpace.size());
+  return token.find(kSpace) != std::string_view::npos;
+}
+
 // Without spaces at either end, and one for each run of them.
 std::string WithoutExtraSpaces(std::string_view text) {
   std::string kept;
@@ -120,6 +125,7 @@ class SentencePiece final : public VocabularyTokenizer {
       const std::string_view token = vocabulary().tokens[id];
       ids_.emplace(token, id);
       longest_ = std::max(longest_, token.size());
+      words_apart_ = words_apart_ && !HasInnerSpace(token);
       if (vocabulary().Is(id, TokenType::kNormal)) worst_ = std::min(worst_, scores_[id]);
     }
   }
@@ -146,14 +152,18 @@ class SentencePiece final : public VocabularyTokenizer {
     }
     for (int32_t i = 0; i >= 0; i = symbols[i].next) {
       const Symbol& symbol = symbols[i];
-      if (symbol.id != kNoToken) {
-        ids.push_back(symbol.id);
+      const std::string_view part = std::string_view(written).substr(symbol.begin, symbol.length);
+      const TokenId id = symbol.id != kNoToken || symbol.frozen ? symbol.id : IdOf(part);
+      if (id != kNoToken) {
+        ids.push_back(id);
       } else {
-        Spell(std::string_view(written).substr(symbol.begin, symbol.length), symbol.frozen, ids);
+        Spell(part, symbol.frozen, ids);
       }
     }
   }
 
+  // Word by word where no piece reaches over the beginning of one: the result is the same, and the
+  // queues stay short.
   void Merge(std::string_view written, std::vector<Symbol>& symbols) const {
     const auto join = [&](const Symbol& a, const Symbol& b) -> std::optional<Joined> {
       const size_t length = size_t{a.length} + b.length;
@@ -162,8 +172,24 @@ class SentencePiece final : public VocabularyTokenizer {
       if (found == ids_.end()) return std::nullopt;
       return Joined{-static_cast<double>(scores_[found->second]), found->second};
     };
+    const auto is_space = [&](const Symbol& symbol) {
+      return written.substr(symbol.begin, symbol.length) == kSpace;
+    };
     MergeQueue queue;
-    MergeSymbols(symbols, join, queue);
+    const auto end = static_cast<int32_t>(symbols.size());
+    SymbolRange word;
+    bool after_space = true;
+    for (int32_t i = 0; i < end; ++i) {
+      const bool space = is_space(symbols[i]);
+      if (words_apart_ && space && !after_space) {
+        word.end = i;
+        MergeSymbols(symbols, word, join, queue);
+        word.begin = i;
+      }
+      after_space = space;
+    }
+    word.end = end;
+    MergeSymbols(symbols, word, join, queue);
   }
 
   void ChooseBest(std::string_view written, std::vector<Symbol>& symbols) const {
@@ -196,11 +222,9 @@ class SentencePiece final : public VocabularyTokenizer {
       const bool valid = start.kind == Utf8Start::kCharacter;
       const std::string_view part = text.substr(i, valid ? start.length : 1);
       if (part == " ") {
-        add(kSpace, IdOf(kSpace), false);
-      } else if (!valid || part == kSpace) {
-        add(part, kNoToken, true);
+        add(kSpace, kNoToken, false);
       } else {
-        add(part, IdOf(part), false);
+        add(part, kNoToken, !valid || part == kSpace);
       }
       i += part.size();
     }
@@ -228,6 +252,7 @@ class SentencePiece final : public VocabularyTokenizer {
   absl::flat_hash_map<std::string_view, TokenId> ids_;  // of pieces that text may become
   size_t longest_ = 0;
   float worst_ = 0;
+  bool words_apart_ = true;  // no piece has a space after something else
 };
 
 absl::StatusOr<std::vector<float>> ReadScores(const Metadata& metadata,
