@@ -150,7 +150,9 @@ v1::Finished EventEncoder::Finished(const Outcome& outcome) {
   finished.mutable_times()->set_transfer_ns(outcome.times.transfer.count());
   finished.mutable_times()->set_decode_ns(outcome.times.decode.count());
   finished.mutable_usage()->set_reasoning_tokens(reasoning_tokens_);
-  text::ReasoningSplitter::Parts rest = splitter_.Feed(text_.Finish().text);
+  text::TextStream::Delta held = text_.Finish();
+  if (held.stopped) stop_string_ = std::move(held.stop);
+  text::ReasoningSplitter::Parts rest = splitter_.Feed(held.text);
   text::ReasoningSplitter::Parts end = splitter_.Finish();
   rest.reasoning += end.reasoning;
   rest.answer += end.answer;

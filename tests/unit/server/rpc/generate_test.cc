@@ -149,6 +149,22 @@ TEST_CASE("text held back for a stop string that does not come is in the last ev
   CHECK(last.finished().text() == "EN");
 }
 
+TEST_CASE("a stop string that only the end of the text completes is named") {
+  Cloud cloud;
+  grpc::ClientContext context;
+  v1::GenerateRequest request = Cloud::Hello();
+  request.mutable_stop()->add_strings("\xef\xbf\xbd");  // U+FFFD
+  Reader reader = cloud.stub->Generate(&context, request);
+  const ValidRequest valid = cloud.door.Await(0);
+  valid.sink->OnAdmitted();
+  SendToken(*valid.sink, 0, static_cast<unsigned char>('\xe2'));  // of a character of three bytes
+  valid.sink->OnOutcome({.reason = FinishReason::kStop});
+  v1::GenerateResponse event;
+  while (reader->Read(&event)) continue;
+  CHECK(event.finished().text().empty());
+  CHECK(event.finished().stop_string() == "\xef\xbf\xbd");
+}
+
 TEST_CASE("GenerateOnce gathers the whole answer") {
   Cloud cloud;
   v1::GenerateOnceResponse answer;
