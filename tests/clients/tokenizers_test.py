@@ -170,8 +170,9 @@ def test_byte_level(name, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-@pytest.mark.parametrize("prefix, fallback, extra", [(True, True, False), (False, False, False), (True, False, True)])
-def test_sentence_piece(kind, prefix, fallback, extra, tmp_path):
+@pytest.mark.parametrize("prefix, fallback, extra, words", [(True, True, False, True), (False, False, False, True), (True, False, True, True),
+                                                            (True, True, False, False)])
+def test_sentence_piece(kind, prefix, fallback, extra, words, tmp_path):
     """Against the library itself. Left out are user-defined tokens that may overlap in unigram models, where it picks any cut, and
     those made of spaces where it removes spaces."""
     own = ["<tool>", "camel", "\n"] + (["\n\n", "\u2581\u2581\u2581"][:1 if extra else 2] if kind == "bpe" else [])
@@ -179,7 +180,7 @@ def test_sentence_piece(kind, prefix, fallback, extra, tmp_path):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(TEXTS), model_writer=model, model_type=kind, vocab_size=4500, byte_fallback=fallback,
         normalization_rule_name="identity", add_dummy_prefix=prefix, remove_extra_whitespaces=extra, character_coverage=0.98,
-        user_defined_symbols=own, minloglevel=2, num_threads=1)
+        split_by_whitespace=words, user_defined_symbols=own, minloglevel=2, num_threads=1)
     library = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [library.id_to_piece(i) for i in range(library.get_piece_size())]
     gguf.write(tmp_path / "v.gguf", {
@@ -189,6 +190,7 @@ def test_sentence_piece(kind, prefix, fallback, extra, tmp_path):
                                       else 4 if piece in own else 1 for i, piece in enumerate(pieces)],
         "tokenizer.ggml.unknown_token_id": 0, "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.ggml.add_space_prefix": prefix, "tokenizer.ggml.remove_extra_whitespaces": extra})
+    assert words != any("\u2581" in piece.lstrip("\u2581") for piece in pieces)
     ours = ids_of(tmp_path / "v.gguf")
     wrong = [(text, library.id_to_piece(theirs), library.id_to_piece(mine))
              for text, theirs, mine in zip(TEXTS, library.encode(TEXTS), ours, strict=True) if theirs != mine]

@@ -177,19 +177,13 @@ class SentencePiece final : public VocabularyTokenizer {
     };
     MergeQueue queue;
     const auto end = static_cast<int32_t>(symbols.size());
-    SymbolRange word;
-    bool after_space = true;
-    for (int32_t i = 0; i < end; ++i) {
-      const bool space = is_space(symbols[i]);
-      if (words_apart_ && space && !after_space) {
-        word.end = i;
-        MergeSymbols(symbols, word, join, queue);
-        word.begin = i;
-      }
-      after_space = space;
+    int32_t begin = 0;
+    for (int32_t i = 1; i <= end; ++i) {
+      const auto begins_word = [&] { return is_space(symbols[i]) && !is_space(symbols[i - 1]); };
+      if (i < end && !(words_apart_ && begins_word())) continue;
+      MergeSymbols(symbols, {begin, i}, join, queue);
+      begin = i;
     }
-    word.end = end;
-    MergeSymbols(symbols, word, join, queue);
   }
 
   void ChooseBest(std::string_view written, std::vector<Symbol>& symbols) const {
@@ -221,11 +215,7 @@ class SentencePiece final : public VocabularyTokenizer {
       const Utf8Start start = StartOf(text.substr(i));
       const bool valid = start.kind == Utf8Start::kCharacter;
       const std::string_view part = text.substr(i, valid ? start.length : 1);
-      if (part == " ") {
-        add(kSpace, kNoToken, false);
-      } else {
-        add(part, kNoToken, !valid || part == kSpace);
-      }
+      add(part == " " ? kSpace : part, kNoToken, !valid || part == kSpace);
       i += part.size();
     }
   }
