@@ -76,7 +76,12 @@ ListenConfig ReadListen(YamlForm form, const PortFlags& ports) {
                          "beyond loopback although there are neither api_keys nor tls: every "
                          "machine that reaches it may use it")
                      .Flag("insecure", false);
-  if (const auto clash = FindPortClash(out)) form.AddError(clash->field, clash->what);
+  if (const auto clash = FindPortClash(out)) {
+    const bool by_flag = ports.http || ports.grpc;
+    form.AddError(
+        clash->field,
+        clash->what + (by_flag ? " (--http-port and --grpc-port replace the file's)" : ""));
+  }
   form.RefuseOthers();
   return out;
 }

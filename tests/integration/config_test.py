@@ -49,7 +49,7 @@ def test_equal_ports_of_a_file_are_refused_unless_flags_replace_them(tmp_path):
     assert refused.returncode == 1 and "listen.grpc_port: is 9000, as listen.http_port; each needs a port of its own" in refused.stderr
     assert check(tmp_path, text, "--http-port", "0").returncode == 0
     both = check(tmp_path, text, "--http-port", "9001", "--grpc-port", "9001")
-    assert both.returncode == 1 and "is 9001" in both.stderr
+    assert both.returncode == 1 and "is 9001" in both.stderr and "--grpc-port replace" in both.stderr
 
 
 class Plain(yaml.SafeLoader):
