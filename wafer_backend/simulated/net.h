@@ -1,8 +1,8 @@
 // The network of a world: what happens to bytes between nodes, in virtual time. Streams keep their
 // bytes and their order, as TCP's do; beneath that, packets are delayed, overtake each other, are
 // lost and sent again (which delays what follows them), arrive in pieces, and stop while a
-// direction is cut; one that comes twice is dropped by TCP, so none does here. A connection may be reset; a dead process's are reset too, or fall silent where
-// its host is gone.
+// direction is cut; one that comes twice is dropped by TCP, so none does here. A connection may be
+// reset; a dead process's are reset too, or fall silent where its host is gone.
 //
 // Owner and thread: the world's.
 #pragma once
