@@ -2,12 +2,13 @@
 
 #include <cmath>
 #include <numbers>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/json_fields.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/compute/model/checkpoint_gemma3.h"
+#include "wafer_backend/base/strings.h"
 
 namespace waferline::model {
 namespace {
@@ -35,42 +36,35 @@ class ConfigReader {
     WL_RETURN_IF_ERROR(ReadFamily());
     ReadSizes();
     ReadRope();
-    out_.tied_embeddings = gemma3();
+    out_.tied_embeddings = out_.family->tied_embeddings;
     fields_.Bool("tie_word_embeddings", &out_.tied_embeddings);
     ReadId("bos_token_id", out_.bos);
     ReadId("eos_token_id", out_.eos);
     WL_RETURN_IF_ERROR(fields_.status());
     WL_RETURN_IF_ERROR(SetRope());
-    if (gemma3()) {
-      WL_RETURN_IF_ERROR(ReadGemma3Config(fields_, out_, {hidden_, head_dim_}, builder_));
+    if (out_.family->read != nullptr) {
+      WL_RETURN_IF_ERROR(out_.family->read(fields_, out_, {hidden_, head_dim_}, builder_));
     }
     return std::move(out_);
   }
 
  private:
-  bool gemma3() const { return out_.architecture == "gemma3"; }
   std::string Key(std::string_view name) const {
-    return out_.architecture + "." + std::string(name);
+    return absl::StrCat(Absl(out_.family->architecture), ".", Absl(name));
   }
 
   absl::Status ReadFamily() {
     fields_.Require({"model_type"});
-    fields_.Text("model_type", 64, &out_.architecture);
+    std::string type;
+    fields_.Text("model_type", 64, &type);
     WL_RETURN_IF_ERROR(fields_.status());
-    if (out_.architecture == "gemma3_text") out_.architecture = "gemma3";
-    if (out_.architecture != "llama" && out_.architecture != "qwen2" &&
-        out_.architecture != "qwen3" && !gemma3()) {
-      return absl::UnimplementedError(absl::StrCat(
-          "model_type is ", Quoted(out_.architecture),
-          "; of a folder llama, qwen2, qwen3 and gemma3_text can be read, of a GGUF file more"));
-    }
-    const std::string expected = gemma3() ? "gelu_pytorch_tanh" : "silu";
-    const char* const field = gemma3() ? "hidden_activation" : "hidden_act";
-    std::string activation = expected;
+    WL_ASSIGN_OR_RETURN(out_.family, CheckpointFamilyOf(type));
+    const std::string_view field = out_.family->activation_field;
+    std::string activation(out_.family->activation);
     fields_.Text(field, 64, &activation);
-    if (activation != expected) {
-      return absl::UnimplementedError(
-          absl::StrCat(field, " is ", Quoted(activation), ", expected ", expected));
+    if (activation != out_.family->activation) {
+      return absl::UnimplementedError(absl::StrCat(Absl(field), " is ", Quoted(activation),
+                                                   ", expected ", Absl(out_.family->activation)));
     }
     bool window = false;
     fields_.Bool("use_sliding_window", &window);
@@ -79,7 +73,7 @@ class ConfigReader {
       return absl::UnimplementedError(
           "quantization_config: only unquantised weights (F32, F16, BF16) can be read");
     }
-    builder_.SetString("general.architecture", out_.architecture);
+    builder_.SetString("general.architecture", std::string(out_.family->architecture));
     return fields_.status();
   }
 

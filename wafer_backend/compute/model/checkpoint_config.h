@@ -3,16 +3,16 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/compute/model/checkpoint_family.h"
 #include "wafer_backend/compute/model/contents_builder.h"
 
 namespace waferline::model {
 
 struct CheckpointConfig {
-  std::string architecture;  // llama, qwen2, qwen3, gemma3
+  const CheckpointFamily* family = nullptr;
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t kv_heads = 0;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/compute/model/checkpoint_config.h"
 
 namespace waferline::model {
 namespace {
@@ -55,10 +56,8 @@ void ReadLocalBase(JsonFields& fields, double* base) {
   }
 }
 
-}  // namespace
-
-absl::Status ReadGemma3Config(JsonFields& fields, const CheckpointConfig& config,
-                              const HeadSizes& sizes, ContentsBuilder& builder) {
+absl::Status ReadMore(JsonFields& fields, const CheckpointConfig& config, const HeadSizes& sizes,
+                      ContentsBuilder& builder) {
   fields.Require({"sliding_window"});
   int64_t window = 0, every = 6;
   fields.Int("sliding_window", 1, int64_t{1} << 28, &window);
@@ -90,5 +89,20 @@ absl::Status ReadGemma3Config(JsonFields& fields, const CheckpointConfig& config
   builder.SetFloat("gemma3.final_logit_softcapping", cap);
   return absl::OkStatus();
 }
+
+constexpr RenamedPart kParts[] = {{"post_attention_layernorm", "post_attention_norm"},
+                                  {"pre_feedforward_layernorm", "ffn_norm"},
+                                  {"post_feedforward_layernorm", "post_ffw_norm"}};
+
+}  // namespace
+
+const CheckpointFamily kGemma3Checkpoint = {.model_type = "gemma3_text",
+                                            .architecture = "gemma3",
+                                            .activation_field = "hidden_activation",
+                                            .activation = "gelu_pytorch_tanh",
+                                            .tied_embeddings = true,
+                                            .added_to_norms = 1,
+                                            .parts = kParts,
+                                            .read = ReadMore};
 
 }  // namespace waferline::model

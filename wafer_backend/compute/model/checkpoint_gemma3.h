@@ -1,22 +1,13 @@
-// What config.json of Gemma 3 (model_type gemma3_text) has and other families have not, as metadata
-// of a GGUF file. Pure; any thread.
+// Gemma 3 (model_type gemma3_text): what its folders of safetensors have and other families' have
+// not. A value; any thread.
 #pragma once
 
-#include "absl/status/status.h"
-#include "wafer_backend/base/json_fields.h"
-#include "wafer_backend/compute/model/checkpoint_config.h"
-#include "wafer_backend/compute/model/contents_builder.h"
+#include "wafer_backend/compute/model/checkpoint_family.h"
 
 namespace waferline::model {
 
-struct HeadSizes {
-  int64_t hidden = 0;
-  int64_t head_dim = 0;
-};
-
-// Windows, the rotary base of layers that have one, caps. Unimplemented naming the field for what
-// the family (families/gemma.cc) does not compute.
-absl::Status ReadGemma3Config(JsonFields& fields, const CheckpointConfig& config,
-                              const HeadSizes& sizes, ContentsBuilder& builder);
+// Of config.json: windows, the rotary base of layers that have one, caps. Unimplemented naming the
+// field for what the family (families/gemma.cc) does not compute.
+extern const CheckpointFamily kGemma3Checkpoint;
 
 }  // namespace waferline::model

@@ -17,40 +17,30 @@ namespace {
 
 using kernels::DType;
 
-struct Renamed {
-  std::string_view from, to;
-};
-
-constexpr Renamed kOutside[] = {{"model.embed_tokens.weight", "token_embd.weight"},
-                                {"model.norm.weight", "output_norm.weight"},
-                                {"lm_head.weight", "output.weight"}};
+constexpr RenamedPart kOutside[] = {{"model.embed_tokens.weight", "token_embd.weight"},
+                                    {"model.norm.weight", "output_norm.weight"},
+                                    {"lm_head.weight", "output.weight"}};
 // Parts of a layer: model.layers.N.FROM.weight or .bias, blk.N.TO.weight or .bias.
-constexpr Renamed kInLayer[] = {
+constexpr RenamedPart kInLayer[] = {
     {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},
     {"self_attn.k_proj", "attn_k"},      {"self_attn.v_proj", "attn_v"},
     {"self_attn.o_proj", "attn_output"}, {"self_attn.q_norm", "attn_q_norm"},
     {"self_attn.k_norm", "attn_k_norm"}, {"post_attention_layernorm", "ffn_norm"},
     {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"}};
-// What stands for something else, or is there alone, in Gemma 3.
-constexpr Renamed kInGemma3[] = {{"post_attention_layernorm", "post_attention_norm"},
-                                 {"pre_feedforward_layernorm", "ffn_norm"},
-                                 {"post_feedforward_layernorm", "post_ffw_norm"}};
 
-std::optional<std::string_view> PartInGguf(std::string_view part, bool gemma3) {
-  if (gemma3) {
-    for (const Renamed& renamed : kInGemma3) {
-      if (renamed.from == part) return renamed.to;
-    }
+std::optional<std::string_view> PartInGguf(std::string_view part, const CheckpointFamily& family) {
+  for (const RenamedPart& renamed : family.parts) {
+    if (renamed.from == part) return renamed.to;
   }
-  for (const Renamed& renamed : kInLayer) {
+  for (const RenamedPart& renamed : kInLayer) {
     if (renamed.from == part) return renamed.to;
   }
   return std::nullopt;
 }
 
-std::optional<std::string> NameInGguf(std::string_view name, bool gemma3) {
-  for (const Renamed& renamed : kOutside) {
+std::optional<std::string> NameInGguf(std::string_view name, const CheckpointFamily& family) {
+  for (const RenamedPart& renamed : kOutside) {
     if (renamed.from == name) return std::string(renamed.to);
   }
   constexpr std::string_view kLayers = "model.layers.";
@@ -64,13 +54,12 @@ std::optional<std::string> NameInGguf(std::string_view name, bool gemma3) {
   }
   const std::string_view kind = name.substr(end);
   if (kind != ".weight" && kind != ".bias") return std::nullopt;
-  const auto part = PartInGguf(name.substr(dot + 1, end - dot - 1), gemma3);
+  const auto part = PartInGguf(name.substr(dot + 1, end - dot - 1), family);
   if (!part) return std::nullopt;
   return absl::StrCat("blk.", layer, ".", Absl(*part), Absl(kind));
 }
 
-// Llama's rotary embedding turns elements i and i + d/2 of a head in these files, 2i and 2i + 1 in
-// GGUF files: row i of a head becomes row 2i, row i + d/2 row 2i + 1.
+// Row i of a head becomes row 2i, row i + d/2 row 2i + 1.
 std::string Interleaved(const SafeTensor& tensor, int64_t heads) {
   const size_t rows = static_cast<size_t>(tensor.shape.front() / heads);  // of a head
   const size_t row_bytes = tensor.bytes.size() / static_cast<size_t>(tensor.shape.front());
@@ -110,11 +99,10 @@ absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfi
   const auto in_tensor = [&tensor](absl::StatusCode code, auto... what) {
     return absl::Status(code, absl::StrCat("tensor ", Quoted(tensor.name), " ", what...));
   };
-  const bool gemma3 = config.architecture == "gemma3";
-  std::optional<std::string> name = NameInGguf(tensor.name, gemma3);
+  std::optional<std::string> name = NameInGguf(tensor.name, *config.family);
   if (!name) {
-    return in_tensor(absl::StatusCode::kInvalidArgument, "is not part of a ", config.architecture,
-                     " model");
+    return in_tensor(absl::StatusCode::kInvalidArgument, "is not part of a ",
+                     Absl(config.family->architecture), " model");
   }
   if (!tensor.dtype) {
     return in_tensor(absl::StatusCode::kUnimplemented, "is ", tensor.type,
@@ -128,7 +116,7 @@ absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfi
   const bool query = name->find(".attn_q.") != std::string::npos;
   const bool key = name->find(".attn_k.") != std::string::npos;
   SafeTensor moved = tensor;
-  if (config.architecture == "llama" && (query || key)) {
+  if (config.family->halves_become_neighbours && (query || key)) {
     const int64_t heads = query ? config.heads : config.kv_heads;
     if (tensor.shape.front() % (2 * heads) != 0) {
       return in_tensor(absl::StatusCode::kInvalidArgument, "has ", tensor.shape.front(),
@@ -137,9 +125,8 @@ absl::Status AddCheckpointTensor(const SafeTensor& tensor, const CheckpointConfi
     moved.bytes = builder.KeepBytes(Interleaved(tensor, heads));
   }
   if (dims.size() == 1) {
-    // Gemma's norms multiply by 1 more than the folder says, as GGUF files do not.
-    const auto bytes =
-        builder.KeepBytes(ToF32(*tensor.dtype, moved.bytes, dims.front(), gemma3 ? 1.0f : 0.0f));
+    const auto bytes = builder.KeepBytes(
+        ToF32(*tensor.dtype, moved.bytes, dims.front(), config.family->added_to_norms));
     builder.AddTensor(*std::move(name), DType::kF32, dims, bytes);
     return absl::OkStatus();
   }
