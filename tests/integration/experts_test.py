@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from cloud import BIN, ROOT, Waferd, Workers, post
+from cloud import BIN, ROOT, Waferd, Workers, post, waferctl_json
 
 LAYERS, EXPERTS, HIDDEN, CHOSEN = 4, 16, 64, 3
 CONFIG = """clock: {{kind: real, scale: 1000}}
@@ -128,6 +128,37 @@ def test_as_processes_and_when_one_is_killed(model, alone, tmp_path):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert [ask(server.http, i) for i in range(len(REQUESTS))] == alone
+
+
+SHAPE = """name: measured
+layers: 24
+hidden: 4096
+heads: 32
+kv_heads: 8
+head_dim: 128
+vocab: 32000
+experts: {{total: {total}, active: {active}, width: 4096{tokens}}}
+"""
+
+
+def predicted(folder, tokens):
+    """Of eight GPUs with four users."""
+    file = folder / "measured.yaml"
+    given = f", tokens: {[int(count) for count in tokens]}" if tokens else ""
+    file.write_text(SHAPE.format(total=EXPERTS, active=CHOSEN, tokens=given))
+    return waferctl_json("wafer", "predict", "--model", file, "--hardware", "h200", "--devices", "8", "--users", "4",
+                         "--json")["tokens_per_second"]
+
+
+def test_what_was_measured_is_timed(model, tmp_path):
+    with serve(tmp_path, f"{{from: shards, file: {model}}}") as server:
+        for i in range(len(REQUESTS)):
+            ask(server.http, i)
+        routed_and_bytes(server.http)
+        measured = metric(server.http, "waferline_expert_tokens_total").values()
+    even = predicted(tmp_path, [])
+    assert predicted(tmp_path, [7] * EXPERTS) == pytest.approx(even)
+    assert even * 1.001 < predicted(tmp_path, measured) < even * EXPERTS  # tokens share what they like: fewer weights are read
 
 
 def test_what_does_not_fit_is_refused_by_name(model, tmp_path):

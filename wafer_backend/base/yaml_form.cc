@@ -257,23 +257,6 @@ YamlForm YamlForm::Map(const std::string& field) {
   return YamlForm(file_, node, prefix_ + field + ".");
 }
 
-std::vector<YamlForm> YamlForm::List(const std::string& field) {
-  std::vector<YamlForm> forms;
-  Record(field, "list of mappings");
-  const YAML::Node node = Find(field, true);
-  if (!node.IsDefined()) return forms;
-  if (!node.IsSequence()) {
-    file_->AddError(node, prefix_ + field, "must be a list");
-    return forms;
-  }
-  for (size_t i = 0; i < node.size(); ++i) {
-    const std::string path = absl::StrCat(prefix_, field, "[", i, "]");
-    if (!node[i].IsMap()) file_->AddError(node[i], path, "must be a mapping");
-    forms.push_back(YamlForm(file_, node[i], path + "."));
-  }
-  return forms;
-}
-
 void YamlForm::AddError(const std::string& field, std::string_view message) {
   const YAML::Node& map = *map_;
   const bool given = map.IsMap() && map[field].IsDefined();

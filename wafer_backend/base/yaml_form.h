@@ -102,6 +102,7 @@ class YamlForm {
   // The same without an error if it is absent: its fields are read as absent, too.
   YamlForm OptionalMap(const std::string& field);
   std::vector<YamlForm> List(const std::string& field);
+  std::vector<int64_t> Integers(const std::string& field, int64_t min, int64_t max);
 
   void AddError(const std::string& field, std::string_view message);
   // To be called when everything was read: each field that was not asked for is an error.
@@ -112,6 +113,7 @@ class YamlForm {
   YamlForm(YamlFile* file, const YAML::Node& map, std::string prefix);
   // The field's node, marked as known; undefined (with an error if `required`) if it is not there.
   YAML::Node Find(const std::string& field, bool required);
+  YAML::Node FindList(const std::string& field);  // undefined also if it is not a list
   FieldFacts& Record(const std::string& field, std::string_view type);
   bool ReadNumber(const YAML::Node& node, const std::string& field, Range range, double* out);
   void ReadSource(YamlForm& fact, Mark* mark, std::string* source);

@@ -12,6 +12,7 @@ LayerKind PartOf(const LayerKind& whole, LayerPart part) {
     half.matrices.assign(whole.matrices.begin(), cut);
     half.ffn_parameters = half.expert_parameters = 0;
     half.expert_share = 1;
+    half.expert_chances.clear();
     half.allreduces = whole.attention_allreduces;
     half.scalars = kDenseLayerAttentionScalars;
   } else {

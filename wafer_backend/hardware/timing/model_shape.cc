@@ -1,6 +1,7 @@
 #include "wafer_backend/hardware/timing/model_shape.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,27 @@ class Checker {
 };
 
 double D(int64_t value) { return static_cast<double>(value); }
+
+double SumOf(const std::vector<int64_t>& tokens) {
+  return std::accumulate(tokens.begin(), tokens.end(), 0.0);
+}
+
+void CheckExpertTokens(const Experts& e, Checker* check) {
+  if (e.tokens.empty()) return;
+  if (D(e.total) != static_cast<double>(e.tokens.size())) {
+    check->Fault(absl::StrCat("experts.tokens has ", e.tokens.size(),
+                              " numbers, must have one for each of experts.total ", e.total));
+    return;
+  }
+  // A token meets an expert once.
+  const double most = SumOf(e.tokens) / D(e.active);
+  for (size_t i = 0; i < e.tokens.size(); ++i) {
+    if (e.tokens[i] >= 0 && most > 0 && D(e.tokens[i]) <= most) continue;
+    check->Fault(absl::StrCat("experts.tokens[", i, "] is ", e.tokens[i],
+                              ", must be 0 to the sum over experts.active, ", most));
+    return;
+  }
+}
 
 constexpr bool kCutIn = true;
 
@@ -88,6 +110,8 @@ LayerKind KindOf(const ModelSizes& s, bool experts, bool window) {
     kind.ffn_parameters = hidden * D(e.total) + matrices * hidden * all;
     kind.expert_parameters = matrices * hidden * D(e.total * e.width);
     kind.expert_share = D(e.active) / D(e.total);
+    const double met = SumOf(e.tokens) / D(e.active);
+    for (const int64_t tokens : e.tokens) kind.expert_chances.push_back(D(tokens) / met);
     kind.allreduces += kExpertAllreduces;
   } else {
     kind.ffn_parameters = matrices * hidden * width;
@@ -145,6 +169,7 @@ absl::Status CheckShape(const ModelSizes& s) {
     check.Bound("experts.width", e.width, 1, kMax);
     check.Bound("experts.first", e.first, 0, s.layers);
     check.Bound("experts.every", e.every, 1, s.layers > 0 ? s.layers : 1);
+    if (check.status().ok()) CheckExpertTokens(e, &check);
     dense_layer = e.first > 0 || e.every > 1;
   }
   check.Bound("ffn", s.ffn, dense_layer ? 1 : 0, 16 * kMax);

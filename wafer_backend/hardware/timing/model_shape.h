@@ -20,6 +20,8 @@ struct Experts {
   // others are dense.
   int64_t first = 0;
   int64_t every = 1;
+  // How many tokens each computed, as measured; empty: all as many.
+  std::vector<int64_t> tokens{};
 };
 
 // Keys and values as one low-rank vector a position (DeepSeek-V2, section 2.1), decoded with the
@@ -73,12 +75,13 @@ struct LayerKind {
   size_t attention_matrices = 0;  // the first ones
   double attention_parameters = 0;
   double ffn_parameters = 0;
-  double expert_parameters = 0;       // of them, those of routed experts
-  double expert_share = 1;            // of these, what one token meets
-  double active_parameters = 0;       // multiply-accumulates of one token, attention aside
-  double inputs = 0;                  // of all matrices together
-  double outputs = 0;                 // ... and of attention's values
-  double kv_values_per_position = 0;  // numbers kept per cached position
+  double expert_parameters = 0;        // of them, those of routed experts
+  double expert_share = 1;             // of these, what one token meets
+  std::vector<double> expert_chances;  // that a token meets each; empty: the share each
+  double active_parameters = 0;        // multiply-accumulates of one token, attention aside
+  double inputs = 0;                   // of all matrices together
+  double outputs = 0;                  // ... and of attention's values
+  double kv_values_per_position = 0;   // numbers kept per cached position
   double attention_macs_per_position = 0;
   double heads = 0;
   int64_t window = 0;            // 0: sees everything

@@ -20,6 +20,7 @@ Experts ReadExperts(YamlForm form) {
   e.width = form.Integer("width", 1, kMax);
   e.first = form.IntegerOr("first", 0, 0, kMax);
   e.every = form.IntegerOr("every", 1, 1, kMax);
+  if (form.Has("tokens")) e.tokens = form.Integers("tokens", 0, kMax);
   form.RefuseOthers();
   return e;
 }

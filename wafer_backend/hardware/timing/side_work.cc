@@ -41,6 +41,15 @@ void AddWaits(const LayerKind& kind, const silicon::AcceleratorSpec& device, con
       halves * 2 * (devices - 1) / devices * bytes / device.link_bytes_per_second.value;
 }
 
+// The share of the experts that a token of so many meets.
+double ExpertsMet(const SideWork& work, double tokens) {
+  const auto met = [tokens](double chance) { return 1 - std::pow(1 - chance, tokens); };
+  if (work.expert_chances.empty()) return met(work.expert_share);
+  double sum = 0;
+  for (const double chance : work.expert_chances) sum += met(chance);
+  return sum / static_cast<double>(work.expert_chances.size());
+}
+
 }  // namespace
 
 double ChipsALayer(const Holding& holding) {
@@ -68,9 +77,7 @@ double SideWork::At(const Rows& r) const {
     pairs = std::min(pairs, static_cast<double>(window) * r.rows);
   }
   double weights = weight_seconds;
-  if (expert_seconds > 0) {
-    weights += expert_seconds * (1 - std::pow(1 - expert_share, r.rows));
-  }
+  if (expert_seconds > 0) weights += expert_seconds * ExpertsMet(*this, r.rows);
   return start_seconds + std::max(weights, token_seconds * r.rows) +
          std::max(position_read_seconds * positions, position_seconds * pairs) +
          row_link_seconds * r.rows;
@@ -91,6 +98,7 @@ SideWork WorkOf(const LayerKind& kind, const silicon::AcceleratorSpec& device,
       .weight_seconds = (kind.parameters() - kind.expert_parameters) * weight,
       .expert_seconds = kind.expert_parameters * weight,
       .expert_share = kind.expert_share,
+      .expert_chances = kind.expert_chances,
       .position_read_seconds =
           kind.kv_values_per_position * holding.bytes_per_kv_value / rates.bytes_per_second,
       .token_seconds = kind.active_parameters / rates.macs_per_second,

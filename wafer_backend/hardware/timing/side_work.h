@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/hardware/silicon/hardware.h"
@@ -37,18 +38,19 @@ struct Rows {
 // Seconds = start + max(weights, arithmetic) + max(KV, scores) + rows between devices: the matrices
 // and attention follow one another, each a roofline (Williams, Waterman, Patterson, CACM 2009).
 struct SideWork {
-  double start_seconds = 0;          // once, whatever the batch
-  double weight_seconds = 0;         // reading all weights but those of routed experts
-  double expert_seconds = 0;         // reading those of all routed experts
-  double expert_share = 1;           // of these, what one token meets
-  double position_read_seconds = 0;  // reading the KV of a position
-  double token_seconds = 0;          // arithmetic of a token
-  double position_seconds = 0;       // ... with a position
-  double row_link_seconds = 0;       // between devices, a token
-  int64_t window = 0;                // positions that a token sees at most; 0: all
+  double start_seconds = 0;              // once, whatever the batch
+  double weight_seconds = 0;             // reading all weights but those of routed experts
+  double expert_seconds = 0;             // reading those of all routed experts
+  double expert_share = 1;               // of these, what one token meets
+  std::vector<double> expert_chances{};  // that a token meets each; empty: the share each
+  double position_read_seconds = 0;      // reading the KV of a position
+  double token_seconds = 0;              // arithmetic of a token
+  double position_seconds = 0;           // ... with a position
+  double row_link_seconds = 0;           // between devices, a token
+  int64_t window = 0;                    // positions that a token sees at most; 0: all
 
-  // Of the experts, those are read that a token of the batch meets, choices taken as independent
-  // and even: 1 - (1 - share)^tokens.
+  // Of the experts, those are read that a token of the batch meets, tokens' choices taken as
+  // independent: of each 1 - (1 - chance)^tokens.
   double At(const Rows& rows) const;
   double At(const MicroBatch& batch) const;
 };

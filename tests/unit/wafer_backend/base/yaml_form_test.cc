@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
 namespace waferline {
 namespace {
@@ -36,6 +37,23 @@ TEST_CASE("every field is known, in range and read once; all faults come at once
         "f.yaml:2: b: is \"x\", must be a finite number in [0, 5]\n"
         "f.yaml:4: list[0].c: is 7, must lie in [0, 5]\n"
         "f.yaml:5: unknown: is not known here; known: a, b, gone, list");
+}
+
+TEST_CASE("each number of a list is held to the bounds") {
+  YamlFile file("f.yaml", "good: [1, 0, 5]\nbad: [1, 6,\n  2.5, x, [1]]\nnone: 3\n");
+  YamlForm form = file.root();
+  CHECK(form.Integers("good", 0, 5) == std::vector<int64_t>{1, 0, 5});
+  form.Integers("bad", 0, 5);
+  CHECK(form.Integers("none", 0, 5).empty());
+  CHECK(form.Integers("gone", 0, 5).empty());
+  form.RefuseOthers();
+  CHECK(Message(file.status()) ==
+        "f.yaml:1: gone: is missing\n"
+        "f.yaml:2: bad[1]: is 6, must lie in [0, 5]\n"
+        "f.yaml:3: bad[2]: must be a whole number\n"
+        "f.yaml:3: bad[3]: is \"x\", must be a finite number in [0, 5]\n"
+        "f.yaml:3: bad[4]: must be a finite number in [0, 5]\n"
+        "f.yaml:4: none: must be a list");
 }
 
 TEST_CASE("a file holds one document") {

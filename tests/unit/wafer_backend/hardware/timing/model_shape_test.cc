@@ -111,6 +111,20 @@ TEST_CASE("a shape file whose numbers do not add up is refused") {
         std::string::npos);
 }
 
+TEST_CASE("a shape file says how many tokens each expert computed") {
+  const std::string text =
+      "name: x\nlayers: 4\nhidden: 64\nheads: 8\nhead_dim: 8\nvocab: 1000\n"
+      "experts: {total: 4, active: 2, width: 8, tokens: ";
+  const auto shape = ParseModelShape("x", text + "[30, 20, 10, 0]}\n");
+  REQUIRE(shape.ok());
+  CHECK(LayersOf(*shape).of(0).expert_chances == std::vector<double>{1, 2.0 / 3, 1.0 / 3, 0});
+  CHECK(LayersOf(*ParseModelShape("x", text + "[]}\n")).of(0).expert_chances.empty());
+  CHECK(Message(ParseModelShape("x", text + "[3, 3]}\n").status()).find("experts.tokens has 2") !=
+        std::string::npos);
+  CHECK(Message(ParseModelShape("x", text + "[3, x, 3, 3]}\n").status())
+            .find("x:7: experts.tokens[1]") != std::string::npos);
+}
+
 TEST_CASE("config.json of the families in the field") {
   const auto llama = ParseHuggingFaceConfig("c", R"({"model_type": "llama", "hidden_size": 4096,
     "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8,
