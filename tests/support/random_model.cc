@@ -156,8 +156,9 @@ class Builder {
     Matrix(name, rows, cols, count, plan_.spec.dtype);
   }
   // Uniform with variance 1 / cols, so that activations keep their size through the layers. `count`
-  // more than 1: of so many experts.
+  // more than 1: of so many experts. Rows that are no whole blocks are Q8_0, as quantisers do it.
   void Matrix(const std::string& name, int rows, int cols, int count, DType dtype) {
+    if (cols % kernels::BlockLength(dtype) != 0) dtype = DType::kQ8_0;
     const double bound = std::sqrt(3.0 / cols);
     std::vector<float> values(static_cast<size_t>(rows) * cols * count);
     for (float& value : values) {
