@@ -32,7 +32,8 @@ MappedFile::MappedFile(const std::string& path, int descriptor)
     : path_(path), descriptor_(descriptor) {}
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe is refused at once, not waited for until someone writes.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return OpenError(path);
   std::unique_ptr<MappedFile> file(new MappedFile(path, descriptor));
   WL_RETURN_IF_ERROR(file->Map());

@@ -1,5 +1,6 @@
 #include "wafer_backend/compute/model/gguf.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,6 +103,10 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
   REQUIRE(GgufFile::Open(path).status().message().find("is empty") != std::string::npos);
   std::ofstream(path) << "PK not a model";
   REQUIRE(GgufFile::Open(path).status().message().find("not a GGUF file") != std::string::npos);
+  unlink(path.c_str());
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);  // nobody will ever write to it
+  REQUIRE(GgufFile::Open(path).status().message().find("is not a regular file") !=
+          std::string::npos);
   unlink(path.c_str());
   const absl::Status missing = GgufFile::Open(path).status();
   REQUIRE(absl::IsNotFound(missing));
