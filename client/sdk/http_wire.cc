@@ -118,8 +118,7 @@ class ExchangeOf : public HttpWire::Exchange,
   void OnHandshake(error_code error) {
     if (!error) return Write();
     if (error == beast::error::timeout) return End(ServerSilent(loop_->endpoint(), bound_));
-    End(absl::UnavailableError(
-        absl::StrCat("no TLS connection to ", loop_->endpoint().url(), ": ", error.message())));
+    End(NoTls(loop_->endpoint(), error.message()));
   }
 
   void Write() {

@@ -12,24 +12,36 @@ namespace {
 using boost::asio::ssl::context;
 using boost::system::error_code;
 
-absl::Status StatusOf(const char* flag, const std::string& path, const error_code& error) {
+constexpr size_t kMaxPemBytes = 1 << 20;
+constexpr const char* kCertificates = "certificates in PEM form";
+constexpr const char* kKey = "the certificate's private key in PEM form, not encrypted";
+
+absl::Status StatusOf(const char* flag, const std::string& path, const error_code& error,
+                      const char* expected) {
   if (!error) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(flag, " ", path, ": ", error.message()));
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " ", path, ": ", error.message(), "; expected ", expected));
+}
+
+absl::Status Check(const char* flag, const std::string& path) {
+  const absl::Status status = CheckRegularFile(path, kMaxPemBytes);
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(flag, ": ", status.message()));
 }
 
 absl::StatusOr<std::string> TextOf(const char* flag, const std::string& path) {
-  constexpr size_t kMaxPemBytes = 1 << 20;
-  auto text = ReadFile(path, kMaxPemBytes);
-  if (text.ok()) return text;
-  return absl::InvalidArgumentError(absl::StrCat(flag, " ", text.status().message()));
+  WL_RETURN_IF_ERROR(Check(flag, path));
+  return ReadFile(path, kMaxPemBytes);
 }
 
 absl::Status Use(const Endpoint& endpoint, const KeyPair& pair, context* tls) {
   error_code error;
+  // Else the library asks for a password at the terminal.
+  tls->set_password_callback([](size_t, context::password_purpose) { return ""; }, error);
   tls->use_certificate_chain(boost::asio::buffer(pair.chain), error);
-  if (error) return StatusOf("--cert", endpoint.cert, error);
+  if (error) return StatusOf("--cert", endpoint.cert, error, kCertificates);
   tls->use_private_key(boost::asio::buffer(pair.key), context::pem, error);
-  return StatusOf("--key", endpoint.key, error);
+  return StatusOf("--key", endpoint.key, error, kKey);
 }
 
 }  // namespace
@@ -58,8 +70,9 @@ absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
     // Without certificates none is trusted, and that is said then.
     tls->set_default_verify_paths(error);
   } else {
+    WL_RETURN_IF_ERROR(Check("--ca", endpoint.ca));
     tls->load_verify_file(endpoint.ca, error);
-    if (error) return StatusOf("--ca", endpoint.ca, error);
+    if (error) return StatusOf("--ca", endpoint.ca, error, kCertificates);
     // The server's own certificate may be in the file, without who issued it.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls->native_handle()),
                                 X509_V_FLAG_PARTIAL_CHAIN);
@@ -67,6 +80,11 @@ absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
   if (endpoint.cert.empty()) return absl::OkStatus();
   WL_ASSIGN_OR_RETURN(const KeyPair pair, ReadKeyPair(endpoint));
   return Use(endpoint, pair, tls);
+}
+
+absl::Status CheckTlsFiles(const Endpoint& endpoint) {
+  context tls(context::tls_client);
+  return UseTlsFiles(endpoint, &tls);
 }
 
 }  // namespace waferline::sdk

@@ -6,6 +6,11 @@
 #include "wafer_backend/base/notification.h"
 
 namespace waferline::sdk {
+namespace {
+
+constexpr const char* kUntrusted = "certificate verify failed";  // of OpenSSL
+
+}  // namespace
 
 std::unique_ptr<TokenClient> MakeClient(const Endpoint& endpoint) {
   return endpoint.protocol == Endpoint::Protocol::kGrpc ? MakeGrpcClient(endpoint)
@@ -27,7 +32,15 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
   return result;
 }
 
+absl::Status NoTls(const Endpoint& endpoint, const std::string& reason) {
+  const bool untrusted = reason.find(kUntrusted) != std::string::npos;
+  return absl::UnavailableError(absl::StrCat(
+      "no TLS connection to ", endpoint.url(), ": ", reason,
+      untrusted ? "; --ca FILE names the authority that issued the server's certificate" : ""));
+}
+
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason) {
+  if (reason.find(kUntrusted) != std::string::npos) return NoTls(endpoint, reason);
   return absl::UnavailableError(
       absl::StrCat("no answer from ", endpoint.url(), ": ", reason,
                    "; is waferd running? Try `make serve`, or name a server with --server URL"));

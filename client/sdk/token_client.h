@@ -162,6 +162,8 @@ absl::StatusOr<std::string> AskHttp(const Endpoint& endpoint, const HttpQuestion
 
 // Unavailable: no server answers at `endpoint`; says what to try.
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason);
+// Unavailable: the handshake failed; says what to try.
+absl::Status NoTls(const Endpoint& endpoint, const std::string& reason);
 // DeadlineExceeded: it took the connection and then said nothing for `patience`.
 absl::Status ServerSilent(const Endpoint& endpoint, Nanoseconds patience);
 

@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import os
 import pathlib
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -284,6 +286,30 @@ def test_fields_that_do_not_fit_are_refused(tmp_path):
     path.write_text(f"tls: {{cert: a, key: b}}\n{ONE_MODEL}")
     with pytest.raises(RuntimeError, match=f"tls.cert: {tmp_path}/a"):
         Waferd(path).__enter__()
+
+
+def test_files_of_no_use_are_named_and_waited_for_by_no_one(tmp_path, lab):
+    pipe, big, text, locked = (tmp_path / name for name in ("pipe", "big", "text", "locked"))
+    os.mkfifo(pipe)
+    big.write_bytes(b"\n" * (2 << 20))
+    text.write_text("no key")
+    alice, other = lab.folder / "client-alice", lab.folder / "operator"
+    subprocess.run(["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", alice / "tls.key", "-out", locked], check=True, capture_output=True)
+    bad = [(pipe, "is not a regular file"), (tmp_path, "is not a regular file"), (big, "is larger than 1048576 bytes"),
+           (text, "in PEM form"), (tmp_path / "none", "No such file"), (locked, "in PEM form")]
+    for url in ("https://localhost:1", "grpcs://localhost:1"):
+        for flag in ("ca", "cert", "key"):
+            for path, said in bad[:5] if flag != "key" else [*bad, (other / "tls.key", "key values mismatch")]:
+                files = {"ca": lab.folder / "ca.crt", "cert": alice / "tls.crt", "key": alice / "tls.key", flag: path}
+                done = waferctl("models", "--server", url, *(word for name, file in files.items() for word in (f"--{name}", file)))
+                assert done.returncode == 1 and f"--{flag}" in done.stderr and said in done.stderr and str(path) in done.stderr, done.stderr
+    for field in ("cert", "key", "ca"):
+        for path, said in bad[:5] if field != "key" else bad:
+            files = {"cert": alice / "tls.crt", "key": alice / "tls.key", "ca": lab.folder / "ca.crt", field: path}
+            config = tmp_path / "server.yaml"
+            config.write_text(f"tls: {{{', '.join(f'{name}: {file}' for name, file in files.items())}}}\n{ONE_MODEL}")
+            with pytest.raises(RuntimeError, match=f"tls.{field}: .*{said}"):
+                Waferd(config).__enter__()
 
 
 def test_the_ready_line_has_what_clients_need_and_plain_http_hears_of_tls(tmp_path, lab):

@@ -66,6 +66,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   return text;
 }
 
+absl::Status CheckRegularFile(const std::string& path, size_t max_bytes) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return Failed(absl::StatusCode::kNotFound, "read", path);
+  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + " is not a regular file");
+  if (static_cast<size_t>(info.st_size) <= max_bytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
+}
+
 absl::Status WriteFile(const std::string& path, std::string_view text) {
   if (Write(path, text)) return absl::OkStatus();
   return Failed(absl::StatusCode::kUnavailable, "write", path);

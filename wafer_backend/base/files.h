@@ -18,6 +18,9 @@ inline constexpr size_t kMaxConfigBytes = size_t{1} << 24;  // of what a person 
 // NotFound if there is no such file, InvalidArgument for a folder or for more than `max_bytes`,
 // Unavailable if reading fails; the message names the path and the reason.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = kMaxReadBytes);
+// Before a library reads it by its path, which would wait at a pipe: NotFound if there is no such
+// file, InvalidArgument if it is not a regular one, or larger; the message names the path.
+absl::Status CheckRegularFile(const std::string& path, size_t max_bytes);
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
 // The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,

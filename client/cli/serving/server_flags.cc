@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "wafer_backend/base/files.h"
+#include "client/sdk/tls_files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -118,11 +118,11 @@ absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
                                      "; write https:// or grpcs://"));
     }
     *path = arguments.Text(flag);
-    WL_RETURN_IF_ERROR(ReadFile(*path, 1 << 20).status());
   }
   if (endpoint->cert.empty() != endpoint->key.empty()) {
     return UsageError("--cert and --key go together");
   }
+  if (endpoint->tls) WL_RETURN_IF_ERROR(sdk::CheckTlsFiles(*endpoint));
   if (arguments.Has("timeout")) {
     endpoint->patience =
         sdk::Patience::Of(Nanoseconds(std::llround(arguments.Number("timeout") * 1e9)));

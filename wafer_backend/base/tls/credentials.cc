@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -32,9 +33,29 @@ std::string LastError() {
 }
 
 absl::Status Unusable(std::string_view field, const std::string& path) {
+  const char* const expected = field == "key"
+                                   ? "the certificate's private key in PEM form, not encrypted"
+                                   : "certificates in PEM form";
   return absl::InvalidArgumentError(
-      absl::StrCat("tls.", Absl(field), ": ", path, ": ", LastError()));
+      absl::StrCat("tls.", Absl(field), ": ", path, ": ", LastError(), "; expected ", expected));
 }
+
+// What OpenSSL would wait for, or read without a bound.
+absl::Status CheckFiles(const CredentialOptions& options) {
+  constexpr size_t kMaxPemBytes = 1 << 20;
+  for (const auto& [field, path] : {std::pair{"cert", &options.cert},
+                                    std::pair{"key", &options.key}, std::pair{"ca", &options.ca}}) {
+    if (path->empty()) continue;
+    const absl::Status file = CheckRegularFile(*path, kMaxPemBytes);
+    if (absl::IsInvalidArgument(file)) {
+      return absl::InvalidArgumentError(absl::StrCat("tls.", field, ": ", file.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Without asking for a password at the terminal.
+int NoPassword(char*, int, int, void*) { return -1; }
 
 std::string UtcText(int64_t unix_seconds) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(unix_seconds),
@@ -145,6 +166,7 @@ Credentials::Stamp Credentials::Look() const {
 }
 
 absl::StatusOr<std::shared_ptr<const Credentials::Loaded>> Credentials::Read() const {
+  WL_RETURN_IF_ERROR(CheckFiles(options_));
   ERR_clear_error();
   auto loaded = std::make_shared<Loaded>();
   loaded->context = std::shared_ptr<SSL_CTX>(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
@@ -155,6 +177,7 @@ absl::StatusOr<std::shared_ptr<const Credentials::Loaded>> Credentials::Read() c
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_default_passwd_cb(context, &NoPassword);
   if (SSL_CTX_use_certificate_chain_file(context, options_.cert.c_str()) != 1) {
     return Unusable("cert", options_.cert);
   }

@@ -131,11 +131,11 @@ TEST_CASE("a pair that is replaced while it is read is read again") {
     for (int turn = 0; !stop; ++turn) {
       std::filesystem::create_symlink(turn % 2 == 0 ? other : folder, next);
       std::filesystem::rename(next, link);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
   absl::Status all;
-  for (int times = 0; times < 500; ++times) {
+  for (int times = 0; times < 1000; ++times) {
     all.Update(
         Credentials::Load({.cert = link + "/tls.crt", .key = link + "/tls.key"}, {}).status());
   }
