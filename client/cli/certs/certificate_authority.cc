@@ -21,7 +21,7 @@
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
-#include "wafer_backend/base/tls/credentials.h"
+#include "wafer_backend/base/tls/certificates.h"
 
 namespace waferline::cli {
 namespace {

@@ -47,11 +47,6 @@ struct PeerCheck {
   std::shared_ptr<const Identity> identity;  // null: it has no certificate, and needs none
 };
 
-// The only URI name of a certificate; "" if it has none, or several.
-std::string UriNameOf(const X509* certificate);
-// A time of a certificate, in seconds since 1970; 0 if it is malformed.
-int64_t UnixSecondsOf(const ASN1_TIME* time);
-
 class Credentials {
  public:
   // InvalidArgument or the file's error, naming the file. `on_remark` is called on any thread.

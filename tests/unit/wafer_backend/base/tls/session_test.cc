@@ -129,7 +129,9 @@ TEST_CASE("a pair that is replaced while it is read is read again") {
   std::atomic<bool> stop = false;
   std::thread rotator([&] {
     for (int turn = 0; !stop; ++turn) {
-      std::filesystem::create_symlink(turn % 2 == 0 ? other : folder, next);
+      const std::string fresh = link + std::to_string(turn);
+      std::filesystem::copy(turn % 2 == 0 ? other : folder, fresh);
+      std::filesystem::create_symlink(fresh, next);
       std::filesystem::rename(next, link);
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
