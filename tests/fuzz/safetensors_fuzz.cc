@@ -23,8 +23,11 @@
 namespace waferline::model {
 namespace {
 
-const CheckpointConfig kConfig = {
-    .architecture = "llama", .layers = 1, .heads = 2, .kv_heads = 2, .vocabulary = 600};
+const CheckpointConfig kConfig = {.family = *CheckpointFamilyOf("llama"),
+                                  .layers = 1,
+                                  .heads = 2,
+                                  .kv_heads = 2,
+                                  .vocabulary = 600};
 
 void ReadWeights(const std::string& bytes) {
   const auto tensors = ReadSafetensors(std::as_bytes(std::span(bytes)));
