@@ -64,6 +64,8 @@ absl::Status NameProjectsById(Connection& connection, Quota* quota) {
 
 absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_us) {
   WL_RETURN_IF_ERROR(NameProjectsById(connection, &quota));
+  const bool none = quota == Quota{.tenant = quota.tenant};
+  if (!none) WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
   WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
   WL_RETURN_IF_ERROR(
       connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
@@ -74,13 +76,12 @@ absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_
                  {quota.tenant, project, thousandths})
             .status());
   }
-  if (quota == Quota{.tenant = quota.tenant}) {
+  if (none) {
     WL_RETURN_IF_ERROR(
         connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());
     WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
     return quota;
   }
-  WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
   WL_RETURN_IF_ERROR(
       connection
           .Run("INSERT INTO quota(tenant, requests_day, tokens_minute, concurrent, soft_micro, "

@@ -1,6 +1,7 @@
 // What plans, promises and price books make of recorded usage.
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
 
 #include "server/accounts/account_tables.h"
 #include "server/accounts/billing_text.h"
@@ -26,6 +27,26 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
   CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
   CHECK(Differences().empty());
+}
+
+TEST_CASE_METHOD(World, "a quota that is refused moves no money and no share") {
+  REQUIRE(AddTenant(*connection, {"gone", "", 1}).ok());
+  REQUIRE(SetQuota(*connection,
+                   {.tenant = "gone", .prepaid_micro = 3'000'000, .shares = {{"a", 500}}}, 7)
+              .ok());
+  REQUIRE(DisableTenant(*connection, "gone", 8).ok());
+  const auto kept = [&] {
+    return std::pair(Balance("cash"), ListQuotas(*connection).value().at(0).shares);
+  };
+  const auto before = kept();
+  for (const char* tenant : {"gone", "ghost"}) {
+    CHECK(absl::IsNotFound(
+        SetQuota(*connection,
+                 {.tenant = tenant, .prepaid_micro = 10'000'000, .shares = {{"b", 250}}}, 9)
+            .status()));
+  }
+  CHECK(kept() == before);
+  CHECK(before.first.Format() == "3.00");
 }
 
 TEST_CASE_METHOD(World, "requests that failed or were cut off are credited on the invoice") {
