@@ -275,6 +275,15 @@ def test_certs_says_what_is_wrong(tmp_path):
         assert done.returncode == code and said in done.stderr, done.stderr
 
 
+def test_an_authoritys_key_that_is_encrypted_asks_for_nothing(tmp_path):
+    lab = Lab(tmp_path / "lab")
+    key = lab.folder / "ca.key"
+    plain = key.read_bytes()
+    subprocess.run(["openssl", "ec", "-aes256", "-passout", "pass:x", "-out", key], input=plain, check=True, capture_output=True)
+    done = waferctl("certs", "issue", lab.folder, "frontend")
+    assert done.returncode == 1 and f"{key} holds no PEM key that is not encrypted" in done.stderr, done.stderr
+
+
 def test_fields_that_do_not_fit_are_refused(tmp_path):
     for fields, said in (("cert: a, key: b, trust_domain: c", "no effect without ca"), ("cert: a", "tls.key"),
                          ("cert: a, key: b, client_certificates: required", "needs ca"),
@@ -303,6 +312,14 @@ def test_files_of_no_use_are_named_and_waited_for_by_no_one(tmp_path, lab):
                 files = {"ca": lab.folder / "ca.crt", "cert": alice / "tls.crt", "key": alice / "tls.key", flag: path}
                 done = waferctl("models", "--server", url, *(word for name, file in files.items() for word in (f"--{name}", file)))
                 assert done.returncode == 1 and f"--{flag}" in done.stderr and said in done.stderr and str(path) in done.stderr, done.stderr
+    for flag in ("ca", "cert", "key"):  # the registry's
+        for path, said in bad[:5] if flag != "key" else [*bad, (other / "tls.key", "key values mismatch")]:
+            files = {"ca": lab.folder / "ca.crt", "cert": alice / "tls.crt", "key": alice / "tls.key", flag: path}
+            done = waferctl("fleet", "--registry", "etcd=https://127.0.0.1:1", *(word for name, file in files.items() for word in (f"--{name}", file)))
+            assert done.returncode == 1 and f"registry: {flag}: {path}" in done.stderr and said in done.stderr, done.stderr
+    for path, said in ((pipe, "is not a regular file"), (text, "in PEM form")):
+        done = waferctl("fleet", "--registry", "etcd=https://127.0.0.1:1", "--ca", path)
+        assert done.returncode == 1 and str(path) in done.stderr and said in done.stderr, done.stderr
     for field in ("cert", "key", "ca"):
         for path, said in bad[:5] if field != "key" else bad:
             files = {"cert": alice / "tls.crt", "key": alice / "tls.key", "ca": lab.folder / "ca.crt", field: path}

@@ -61,6 +61,7 @@ absl::Status WriteSecret(const std::string& path, const std::string& text) {
 }
 
 absl::StatusOr<Certificate> ReadCertificate(const std::string& path) {
+  WL_RETURN_IF_ERROR(CheckRegularFile(path, kMaxPemBytes));
   WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxPemBytes));
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
@@ -70,11 +71,16 @@ absl::StatusOr<Certificate> ReadCertificate(const std::string& path) {
 }
 
 absl::StatusOr<Key> ReadKey(const std::string& path) {
+  WL_RETURN_IF_ERROR(CheckRegularFile(path, kMaxPemBytes));
   WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxPemBytes));
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
-  Key read(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-  if (read == nullptr) return absl::InvalidArgumentError(path + " holds no PEM key");
+  // Without asking for a password at the terminal.
+  const auto no_password = [](char*, int, int, void*) { return -1; };
+  Key read(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr), &EVP_PKEY_free);
+  if (read == nullptr) {
+    return absl::InvalidArgumentError(path + " holds no PEM key that is not encrypted");
+  }
   return read;
 }
 
