@@ -81,6 +81,9 @@ std::vector<cli::Flag> WorkerFlags() {
 
 absl::Status RunWorker(const cli::Arguments& arguments) {
   const std::string& role = arguments.Text("role");
+  if (arguments.Has("tls") && arguments.Text("tls").empty()) {
+    return cli::UsageError("--tls is empty, must be a folder; leave it out for plain links");
+  }
   WorkerOptions options{
       .listen = arguments.Text("listen"),
       .model = arguments.Text("model"),

@@ -234,3 +234,9 @@ def test_a_worker_does_not_listen_beyond_loopback_without_tls_unless_forced():
     command = [pathlib.Path(BIN) / "waferd", "--role", "prefill", "--model", MODEL, "--listen", "0.0.0.0:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "--insecure" in done.stderr
+
+
+def test_an_empty_folder_of_certificates_is_not_none():
+    command = [pathlib.Path(BIN) / "waferd", "--role", "prefill", "--model", MODEL, "--listen", "127.0.0.1:0", "--tls", ""]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "--tls is empty, must be a folder" in done.stderr
