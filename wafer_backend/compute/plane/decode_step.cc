@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "wafer_backend/base/check.h"
-#include "wafer_backend/compute/sampling/finite.h"
+#include "wafer_backend/compute/sampling/logit_scan.h"
 
 namespace waferline::plane {
 

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/retry_hint.h"
-#include "wafer_backend/compute/sampling/finite.h"
+#include "wafer_backend/compute/sampling/logit_scan.h"
 
 namespace waferline::plane {
 

@@ -1,6 +1,7 @@
 #include "wafer_backend/compute/sampling/logit_scan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 
 #include "wafer_backend/base/check.h"
@@ -15,6 +16,21 @@
 HWY_BEFORE_NAMESPACE();
 namespace waferline::sampling::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+// The largest magnitude, as bits: infinities and NaN are above all finite numbers.
+int32_t LargestBits(const float* x, size_t n) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const size_t lanes = hn::Lanes(d);
+  auto best = hn::Zero(di);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    best = hn::Max(best, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + i))));
+  }
+  int32_t largest = hn::GetLane(hn::MaxOfLanes(di, best));
+  for (; i < n; ++i) largest = std::max(largest, std::bit_cast<int32_t>(x[i]) & 0x7fff'ffff);
+  return largest;
+}
 
 float CleanMax(float* x, size_t n) {
   const hn::ScalableTag<float> d;
@@ -131,11 +147,17 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace waferline::sampling {
+HWY_EXPORT(LargestBits);
 HWY_EXPORT(CleanMax);
 HWY_EXPORT(MaxOf);
 HWY_EXPORT(KeepWhereSet);
 HWY_EXPORT(SkipBelow);
 HWY_EXPORT(Exp);
+
+bool AllFinite(std::span<const float> values) {
+  constexpr int32_t kInfinity = 0x7f80'0000;
+  return HWY_DYNAMIC_DISPATCH(LargestBits)(values.data(), values.size()) < kInfinity;
+}
 
 float CleanAndFindLargest(std::span<float> logits) {
   WL_CHECK(!logits.empty());

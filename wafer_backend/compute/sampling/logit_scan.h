@@ -15,6 +15,10 @@ namespace waferline::sampling {
 // What a token that cannot be drawn has instead of a logit.
 constexpr float kMasked = -__builtin_inff();
 
+// False if one of them is infinite or not a number: the weights hold such numbers, or what was
+// computed with them overflowed.
+bool AllFinite(std::span<const float> values);
+
 // NaN and -inf become the lowest float, +inf the largest: a broken row still gives a token and
 // finite log-probabilities. Returns the largest value. `logits` must not be empty.
 float CleanAndFindLargest(std::span<float> logits);

@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "wafer_backend/base/seeded_stream.h"
+#include "wafer_backend/compute/sampling/logit_scan.h"
 
 namespace waferline::sampling {
 namespace {
@@ -38,6 +40,25 @@ SamplingSpec Elaborate() {
   spec.seed = 424242;
   spec.top_logprobs = 3;
   return spec;
+}
+
+TEST_CASE("a number that is not finite is found wherever it stands") {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  for (size_t size = 1; size < 70; ++size) {
+    std::vector<float> values(size, -kLargest);
+    values[size / 2] = kLargest;
+    CHECK(AllFinite(values));
+    for (size_t at = 0; at < size; ++at) {
+      for (const float wrong :
+           {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+            std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
+        std::vector<float> broken = values;
+        broken[at] = wrong;
+        if (AllFinite(broken)) FAIL(size << " " << at << " " << wrong);
+      }
+    }
+  }
+  CHECK(AllFinite({}));
 }
 
 TEST_CASE("a sequence that is taken up midway goes on with the same tokens") {
