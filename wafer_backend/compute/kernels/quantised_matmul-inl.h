@@ -52,8 +52,9 @@ constexpr int MinTile(int64_t min_columns, int64_t panels) {
 template <int kPanels, int kMin, class Weights, int... k>
 HWY_INLINE void MultiplyTileOf(int64_t columns, const Weights* w, const TilePass& pass,
                                std::integer_sequence<int, k...>) {
+  static constexpr std::array kTiles = {&MultiplyTile<kPanels, kMin + k, Weights>...};
   WL_CHECK(columns >= kMin);
-  ((columns == kMin + k ? MultiplyTile<kPanels, kMin + k>(w, pass) : void()), ...);
+  kTiles[static_cast<size_t>(columns - kMin)](w, pass);
 }
 
 template <class Weights>
@@ -62,7 +63,8 @@ constexpr int64_t ScalesIn(int64_t cols) {
 }
 
 // What comes from memory while other panels are multiplied: an equal part with each of the last
-// tiles; what came earlier could be pushed out of the cache before its turn.
+// tiles; what came earlier could be pushed out of the cache before its turn. (Passed by pointer: a
+// copy reads in one piece what was just written in two, and so waits for all stores before it.)
 struct Ahead {
   const std::byte* from;
   int64_t lines;  // with each scale of a tile's rows
@@ -88,7 +90,8 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
   const int64_t tiles = TilesOf(group.count, kPanels);
   constexpr bool kWide = HWY_TARGET == HWY_AVX2 && Weights::kTraits.wide();
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t j = group.count * tile / tiles;
+    const int64_t j = tiles == 1 ? 0 : group.count * tile / tiles;
+    const int64_t end = tiles == 1 ? group.count : group.count * (tile + 1) / tiles;
     const int64_t lines = ahead->pause-- > 0 ? 0 : ahead->lines;
     TilePass pass{
         .blocks = m.cols() / kActivationBlock,
@@ -107,17 +110,16 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
     for (int p = 0; p < kPanels; ++p) {
       pass.lanes[p] = std::min(kPanelRows, m.rows() - (panel + p) * kPanelRows);
     }
-    MultiplyTileOf<kPanels, kMin>(group.count * (tile + 1) / tiles - j, w, pass,
-                                  std::make_integer_sequence<int, kTileSizes>());
+    MultiplyTileOf<kPanels, kMin>(end - j, w, pass, std::make_integer_sequence<int, kTileSizes>());
   }
 }
 
 // All groups times kPanels panels from `panel` on.
 template <int kPanels, int64_t kMinGroups, class Weights>
-void MultiplyGroups(const ProductTask& task, int64_t panel, const Weights* w, Ahead ahead) {
+void MultiplyGroups(const ProductTask& task, int64_t panel, const Weights* w, Ahead* ahead) {
   int64_t row = 0;
   for (const ColumnGroup& group : task.groups) {
-    MultiplyGroup<kPanels, kMinGroups>(task, panel, group, row, w, &ahead);
+    MultiplyGroup<kPanels, kMinGroups>(task, panel, group, row, w, ahead);
     row += group.count;
   }
 }
@@ -141,7 +143,7 @@ constexpr int64_t kWorthPairing = 3;
 
 // All groups times kPanels panels from `panel` on, by whichever form of the weights pays.
 template <int kPanels, DType kDType>
-void MultiplyPanels(const ProductTask& task, int64_t panel, const Ahead& ahead) {
+void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead* ahead) {
   const PackedMatrix& m = *task.product->weights;
   const int64_t blocks = m.cols() / kActivationBlock;
   PackedWeights<kDType> packed[kPanels];
@@ -200,11 +202,11 @@ void MultiplyTask(const ProductTask& task) {
     width = std::min(at_once, task.end_panel - panel);
     const int64_t next = panel + width;  // of this task, or of the one that this thread takes next
     const int64_t next_panels = std::min(at_once, m.panel_count() - next);
-    const Ahead ahead(m.panel(next), next_panels * fetched, tiles, steps);
+    Ahead ahead(m.panel(next), next_panels * fetched, tiles, steps);
     if (width == 1) {
-      MultiplyPanels<1, kDType>(task, panel, ahead);
+      MultiplyPanels<1, kDType>(task, panel, &ahead);
     } else {
-      MultiplyPanels<kTilePanels, kDType>(task, panel, ahead);
+      MultiplyPanels<kTilePanels, kDType>(task, panel, &ahead);
     }
   }
 }
