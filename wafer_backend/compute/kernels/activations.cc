@@ -23,54 +23,77 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Each 32 (or 128) columns of a row have a scale of their own, by which the largest of them is the
-// largest integer. A sum is kept in units of the scale of the columns it has reached
-// (quantised_tile-inl.h): where that changes from s to t, the sum so far is multiplied by s / t.
-// Columns that are smaller than kSmallestPart against their row's largest count as zero, as rows
-// below the smallest scale do: that is far below the last bit of any sum that matters.
-inline constexpr float kSmallestPart = 0x1p-30f;
+// largest integer, but not below kSmallestScale. A sum is kept in units of the scale of the columns
+// it has reached (quantised_tile-inl.h): where that changes from s to t, the sum so far is
+// multiplied by s / t. That is finite, and so are the sums, below 2^67.
 inline constexpr float kSmallestScale = 0x1p-60f;
 
 using Floats = hn::CappedTag<float, 16>;
 
-// Rounds `count` values (a multiple of 32) times `inverse` into column j of J = `rows`, from `out`
-// on, i8 [count / 4][J][4]: to nearest even, as adding what leaves a number no room for a fraction
-// does.
-HWY_INLINE void FillScaled(const float* x, float inverse, int64_t count, int64_t j, int64_t rows,
-                           int8_t* out) {
+// out = `count` values (a multiple of 32) times `inverse`, rounded to nearest even, as adding what
+// leaves a number no room for a fraction does.
+HWY_INLINE void Round(const float* x, float inverse, int64_t count, int8_t* out) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   const hn::Rebind<int8_t, Floats> d8;
   const auto factor = hn::Set(d, inverse);
   const auto no_fraction = hn::Set(d, 0x1.8p23f);
-  HWY_ALIGN int8_t q[kPartColumns];
   for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto rounded = hn::Add(hn::Mul(hn::LoadU(d, x + i), factor), no_fraction);
     const auto integer = hn::Sub(hn::BitCast(di, rounded), hn::BitCast(di, no_fraction));
-    hn::Store(hn::DemoteTo(d8, integer), d8, q + i);
+    hn::Store(hn::DemoteTo(d8, integer), d8, out + i);
   }
-  out += j * 4;
-  for (int64_t i = 0; i < count; i += 4, out += rows * 4) std::memcpy(out, q + i, 4);
+}
+
+using RoundedRow = int8_t[kPartColumns];
+
+// out [count / 4][rows][4] from [rows][count]; count is a multiple of 32.
+HWY_INLINE void Interleave(const RoundedRow* q, int64_t count, int64_t rows, int8_t* out) {
+  int64_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<uint32_t, 4> d;
+  for (; j + 4 <= rows; j += 4) {
+    for (int64_t i = 0; i < count; i += 16) {
+      const auto quads = [&](int64_t row) HWY_ATTR {
+        return hn::LoadU(d, reinterpret_cast<const uint32_t*>(q[j + row] + i));
+      };
+      HWY_ALIGN uint32_t turned[16];
+      hn::StoreInterleaved4(quads(0), quads(1), quads(2), quads(3), d, turned);
+      for (int64_t k = 0; k < 4; ++k) {
+        std::memcpy(out + ((i / 4 + k) * rows + j) * 4, turned + 4 * k, 16);
+      }
+    }
+  }
+#endif
+  for (; j < rows; ++j) {
+    for (int64_t i = 0; i < count; i += 4) std::memcpy(out + (i * rows + j * 4), q[j] + i, 4);
+  }
 }
 
 template <Int8Form kForm>
-void FillScaledRow(const float* row, int64_t cols, ColumnPart part, int64_t j, int64_t rows,
-                   const Int8Rows& out) {
+void FillScaled(const float* x, int64_t cols, ColumnPart part, int64_t rows, const Int8Rows& out) {
   constexpr Int8Scale kScale = ScaleOf(kForm);
-  constexpr float kLargest = kScale.largest;
-  const float row_scale = std::max(Largest<kForm>(row, cols) / kLargest, kSmallestScale);
-  const auto scale_of = [&](int64_t col) {
-    const int64_t count = std::min(kScale.columns, cols - col);
-    return std::max(Largest<kForm>(row + col, count) / kLargest, row_scale * kSmallestPart);
+  const auto scale_of = [&](int64_t j, int64_t col) HWY_ATTR {
+    const float largest = Largest<kForm>(x + j * cols + col, std::min(kScale.columns, cols - col));
+    return std::max(largest / float{kScale.largest}, kSmallestScale);
   };
-  float before = part.first == 0 ? row_scale : scale_of(part.first - kScale.columns);
-  for (int64_t col = part.first; col < part.end; col += kScale.columns) {
-    const float scale = scale_of(col);
-    out.ratio[col / kScale.columns * rows + j] = before / scale;
-    FillScaled(row + col, 1.0f / scale, std::min(kScale.columns, part.end - col), j, rows,
-               out.q + col * rows);
-    before = scale;
+  float before[kMaxColumns] = {};  // a sum starts from 0, in whatever units
+  for (int64_t j = 0; part.first > 0 && j < rows; ++j) {
+    before[j] = scale_of(j, part.first - kScale.columns);
   }
-  if (part.end == cols) out.last_scale[j] = before;
+  for (int64_t col = part.first; col < part.end; col += kScale.columns) {
+    const int64_t count = std::min(kScale.columns, part.end - col);
+    int8_t* const at = out.q + col * rows;
+    HWY_ALIGN RoundedRow q[kMaxColumns];
+    for (int64_t j = 0; j < rows; ++j) {
+      const float scale = scale_of(j, col);
+      out.ratio[col / kScale.columns * rows + j] = before[j] / scale;
+      before[j] = scale;
+      Round(x + j * cols + col, 1.0f / scale, count, rows == 1 ? at : q[j]);
+    }
+    if (rows > 1) Interleave(q, count, rows, at);
+  }
+  if (part.end == cols) std::copy_n(before, rows, out.last_scale);
 }
 
 using RowSums = std::array<int32_t, 16>;  // of `count` rows
@@ -164,9 +187,7 @@ template <Int8Form kForm>
 void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
   const Int8Rows& rows = group.int8[static_cast<size_t>(kForm)];
   if (rows.q == nullptr) return;
-  for (int64_t j = 0; j < group.count; ++j) {
-    FillScaledRow<kForm>(x + j * cols, cols, part, j, group.count, rows);
-  }
+  FillScaled<kForm>(x, cols, part, group.count, rows);
 #if HWY_TARGET == HWY_AVX2
   const int64_t first = part.first * group.count;
   if (rows.wide != nullptr) {
@@ -235,7 +256,10 @@ struct Arrays {
   }
 };
 
-int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, ColumnGroup* group) {
+}  // namespace
+
+Bytes LayOutGroup(const ActivationForms& forms, int64_t cols, std::byte* memory,
+                  ColumnGroup* group) {
   const int64_t count = group->count;
   const int64_t blocks = cols / kActivationBlock;
   Arrays arrays{memory};
@@ -258,21 +282,12 @@ int64_t LayOut(const ActivationForms& forms, int64_t cols, std::byte* memory, Co
     const int64_t parts = cols / kQuantTraits[row].part_length;
     arrays.Take(true, parts * count, &group->start[row]);
   }
-  return arrays.used;
+  return Bytes(arrays.used);
 }
-
-}  // namespace
 
 Bytes GroupBytes(const ActivationForms& forms, int64_t cols) {
   ColumnGroup group{.count = kMaxColumns};
-  return Bytes(LayOut(forms, cols, nullptr, &group));
-}
-
-ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t count,
-                        std::byte* memory) {
-  ColumnGroup group{.count = count};
-  LayOut(forms, cols, memory, &group);
-  return group;
+  return LayOutGroup(forms, cols, nullptr, &group);
 }
 
 void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group,

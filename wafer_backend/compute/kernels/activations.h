@@ -69,10 +69,11 @@ constexpr int64_t MinGroupColumns(int64_t groups) {
   return (kMaxColumns * (groups - 1) + 1) / groups;
 }
 
-// Memory for one group of the largest size, and its arrays laid over it (64-byte aligned).
-Bytes GroupBytes(const ActivationForms& forms, int64_t cols);
-ColumnGroup LayOutGroup(const ActivationForms& forms, int64_t cols, int64_t count,
-                        std::byte* memory);
+// Lays the arrays of `group` (its count is set, the rest null) over memory, 64-byte aligned;
+// returns what they take. Without memory they stay null.
+Bytes LayOutGroup(const ActivationForms& forms, int64_t cols, std::byte* memory,
+                  ColumnGroup* group);
+Bytes GroupBytes(const ActivationForms& forms, int64_t cols);  // of a group of the largest size
 
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
 // multiples of kPartColumns, or end is cols. bf16: nearest even. Integers: each

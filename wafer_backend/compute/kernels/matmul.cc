@@ -12,9 +12,8 @@ namespace {
 
 bool MultipliesBf16(DType dtype, CpuPath path) { return dtype == DType::kBF16 && UsesAvx512(path); }
 
-// Columns of one task of filling at least, where groups are too few for all threads. A multiple of
-// kPartColumns.
-constexpr int64_t kFillColumns = 512;
+// What filling a number costs, in bytes that are only read in the same time (ThreadPool).
+constexpr int64_t kFillBytes = 10;
 
 // One to three products of few rows are a call's usual size: nothing is allocated for those.
 template <typename T>
@@ -55,14 +54,19 @@ void FillGroups(int64_t cols, AllRows& all, ThreadPool& pool, Scratch& scratch, 
     const ColumnPlan plan = rows.plan();
     rows.groups.reserve(static_cast<size_t>(plan.groups()));
     for (int64_t g = 0; g < plan.groups(); ++g) {
-      rows.groups.push_back(LayOutGroup(rows.forms, cols, plan.count(g), memory));
+      ColumnGroup& group = rows.groups.emplace_back();
+      group.count = plan.count(g);
+      LayOutGroup(rows.forms, cols, memory, &group);
       memory += group_bytes[i].count();
-      fillings.push_back({&rows.groups.back(), rows.batch->x + plan.first(g) * cols});
+      fillings.push_back({&group, rows.batch->x + plan.first(g) * cols});
     }
   }
-  const int64_t width = group_count < 2 * pool.threads() ? kFillColumns : cols;
+  // Where groups are too few for all threads, a task is a part of one.
+  const int64_t tasks = pool.threads() == 1 ? 1 : 2 * pool.threads();
+  const int64_t wanted = (tasks + group_count - 1) / group_count;  // parts of a group
+  const int64_t width = (cols + wanted * kPartColumns - 1) / (wanted * kPartColumns) * kPartColumns;
   const int64_t parts = (cols + width - 1) / width;
-  const Bytes each(width * fillings.front().group->count * 5);
+  const Bytes each(width * fillings.front().group->count * kFillBytes);
   pool.ParallelFor(group_count * parts, each, [&](int64_t t, int) {
     const Filling& filling = fillings[static_cast<size_t>(t / parts)];
     const int64_t first = t % parts * width;
