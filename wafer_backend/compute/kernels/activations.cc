@@ -7,13 +7,13 @@
 #include "hwy/foreach_target.h"
 // clang-format on
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "hwy/highway.h"
 #include "wafer_backend/compute/kernels/half.h"
 #include "wafer_backend/compute/kernels/largest-inl.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
+#include "wafer_backend/compute/kernels/row_sums-inl.h"
 #include "wafer_backend/compute/kernels/sixteen-inl.h"
 #include "wafer_backend/compute/kernels/winograd-inl.h"
 
@@ -94,76 +94,6 @@ void FillScaled(const float* x, int64_t cols, ColumnPart part, int64_t rows, con
     if (rows > 1) Interleave(q, count, rows, at);
   }
   if (part.end == cols) std::copy_n(before, rows, out.last_scale);
-}
-
-using RowSums = std::array<int32_t, 16>;  // of `count` rows
-
-// The sum of each row's q over four quads, from `q` on: of q + 128, two 16-bit sums in a lane.
-HWY_INLINE RowSums SumFourQuads(const int8_t* q, size_t count) {
-  const hn::CappedTag<uint32_t, 16> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const auto sign = hn::Set(d, 0x80808080u);
-  const auto even = hn::Set(d, 0x00FF00FFu);
-  RowSums sums;
-  for (size_t j = 0; j < count; j += hn::Lanes(d)) {
-    const auto rows = hn::FirstN(d, count - j);
-    auto pairs = hn::Zero(d);
-    for (size_t quad = 0; quad < 4; ++quad) {
-      const auto* at = reinterpret_cast<const uint32_t*>(q + (quad * count + j) * 4);
-      const auto bytes = hn::Xor(hn::MaskedLoad(rows, d, at), sign);
-      pairs = hn::Add(pairs, hn::And(bytes, even));
-      pairs = hn::Add(pairs, hn::And(hn::ShiftRight<8>(bytes), even));
-    }
-    const auto all = hn::Add(hn::And(pairs, hn::Set(d, 0xFFFFu)), hn::ShiftRight<16>(pairs));
-    hn::StoreU(hn::Sub(hn::BitCast(di, all), hn::Set(di, 16 * 128)), di, sums.data() + j);
-  }
-  return sums;
-}
-
-// What a group wants to know of the sums of one form.
-struct WantedSums {
-  struct Start {  // of a type that the group is multiplied by (activations.h)
-    int32_t* out;
-    int32_t offset;
-    bool halves;  // its parts have 16 columns, not 32
-  };
-  std::array<Start, kQuantTraits.size()> starts;
-  size_t count = 0;
-  float* sums;  // as in Int8Rows
-  float* half_sums;
-
-  bool none() const { return count == 0 && sums == nullptr && half_sums == nullptr; }
-
-  WantedSums(const ColumnGroup& group, Int8Form form)
-      : sums(group.int8[static_cast<size_t>(form)].sums),
-        half_sums(group.int8[static_cast<size_t>(form)].half_sums) {
-    for (size_t row = 0; row < kQuantTraits.size(); ++row) {
-      const QuantTraits& type = kQuantTraits[row];
-      if (group.start[row] == nullptr || type.activations != form) continue;
-      starts[count++] = {group.start[row], type.offset, type.part_length == 16};
-    }
-  }
-};
-
-HWY_INLINE void FillSums(const int8_t* q, int64_t block, size_t count, const WantedSums& wanted) {
-  const RowSums first = SumFourQuads(q, count);
-  const RowSums second = SumFourQuads(q + 16 * count, count);
-  for (size_t i = 0; i < wanted.count; ++i) {
-    const WantedSums::Start& start = wanted.starts[i];
-    int32_t* out = start.out + static_cast<size_t>(block) * (start.halves ? 2 : 1) * count;
-    for (size_t j = 0; j < count; ++j) {
-      out[j] = -start.offset * (start.halves ? first[j] : first[j] + second[j]);
-      if (start.halves) out[count + j] = -start.offset * second[j];
-    }
-  }
-  for (size_t j = 0; wanted.sums != nullptr && j < count; ++j) {
-    wanted.sums[static_cast<size_t>(block) * count + j] = static_cast<float>(first[j] + second[j]);
-  }
-  for (size_t j = 0; wanted.half_sums != nullptr && j < count; ++j) {
-    float* const out = wanted.half_sums + static_cast<size_t>(block) * 2 * count;
-    out[j] = static_cast<float>(first[j]);
-    out[count + j] = static_cast<float>(second[j]);
-  }
 }
 
 #if HWY_TARGET == HWY_AVX2

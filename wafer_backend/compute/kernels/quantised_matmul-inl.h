@@ -72,7 +72,7 @@ struct Ahead {
 
   Ahead(const std::byte* first, int64_t all_lines, int64_t tiles, int64_t steps)
       : from(first),
-        lines((all_lines + tiles * steps - 1) / (tiles * steps)),
+        lines(all_lines == 0 ? 0 : (all_lines + tiles * steps - 1) / (tiles * steps)),
         pause(all_lines == 0 ? 0 : tiles - (all_lines + lines * steps - 1) / (lines * steps)) {}
 };
 
