@@ -20,3 +20,5 @@ def test_the_site_builds_without_a_warning(tool, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     for page in ("concepts", "grpc", "configuration", "tutorials/routers-and-faults", "tutorials/clients"):
         assert "<h1" in (tmp_path / "site" / page / "index.html").read_text(), page
+    home = (tmp_path / "site/index.html").read_text()
+    assert "<h1" in home and 'href="concepts/"' in home
