@@ -79,6 +79,7 @@ absl::Status End(Fields& fields, const Envelope& envelope, Ending ending, Parsed
   pattern.sampling.top_logprobs = parsed->shape.logprobs;
   pattern.sampling.prompt_logprobs = parsed->shape.echo && parsed->shape.logprobs >= 0;
   parsed->shape.end_ids = pattern.sampling.end_ids;
+  parsed->shape.text.min_tokens = pattern.sampling.min_tokens;
   pattern.prediction = parsed->shape.prediction;
   expansion.pattern = std::move(pattern);
   expansion.context = parsed->model->context_tokens.count();

@@ -161,7 +161,8 @@ absl::StatusOr<serving::KvParams> DecodeLeg(const v1::GenerateRequest& message,
 
 absl::StatusOr<std::vector<std::string>> DecodeStopStrings(const v1::StopConditions& stop) {
   if (static_cast<size_t>(stop.strings_size()) > serving::kMaxStops) {
-    return FieldError("stop.strings", absl::StrCat("must be at most ", serving::kMaxStops));
+    return FieldError("stop.strings",
+                      absl::StrCat("must have at most ", serving::kMaxStops, " strings"));
   }
   for (int i = 0; i < stop.strings_size(); ++i) {
     if (stop.strings(i).empty() || stop.strings(i).size() > serving::kMaxStopBytes) {
@@ -241,6 +242,7 @@ absl::StatusOr<DecodedRequest> DecodeGenerate(const v1::GenerateRequest& message
 
   auto& stop = decoded.form.text.stop;
   stop.insert(stop.begin(), stops.begin(), stops.end());
+  decoded.form.text.min_tokens = request.sampling.min_tokens;
   if (decoded.constraint) text::HoldTo(*decoded.constraint, &decoded.form);
   if (message.has_chat()) {
     WL_ASSIGN_OR_RETURN(decoded.thinking, DecodeThinking(message.chat(), model, decoded.form));

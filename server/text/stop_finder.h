@@ -17,6 +17,8 @@ class StopFinder {
   bool Feed(char byte);
   // Bytes at the end of the text that the string begins with.
   size_t matched() const { return matched_; }
+  // The string that is complete is part of the text; the next may begin within it.
+  void Pass() { matched_ = border_[matched_]; }
   const std::string& wanted() const { return wanted_; }
 
  private:

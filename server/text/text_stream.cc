@@ -17,6 +17,7 @@ TextStream::TextStream(std::shared_ptr<const model::Tokenizer> tokenizer, TextSt
 
 TextStream::Delta TextStream::Feed(TokenId id) {
   if (stopped_ || finished_) return {};
+  ++tokens_;
   std::string_view piece = tokenizer_->Piece(id);
   if (tokenizer_->IsSpecial(id)) {
     const std::vector<TokenId>& shown = options_.always_shown;
@@ -68,7 +69,10 @@ bool TextStream::Hold(std::string_view character, Delta& delta) {
   for (StopFinder& finder : finders_) {
     for (char byte : character) {
       // Stop strings are whole characters, so only the last byte can complete one.
-      if (finder.Feed(byte) && (complete == nullptr || finder.wanted().size() > complete->size())) {
+      if (!finder.Feed(byte)) continue;
+      if (tokens_ <= options_.min_tokens) {
+        finder.Pass();
+      } else if (complete == nullptr || finder.wanted().size() > complete->size()) {
         complete = &finder.wanted();
       }
     }

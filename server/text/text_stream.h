@@ -4,12 +4,13 @@
 //
 // Laws: the texts of all Feed and Finish calls together are valid UTF-8 and, without a stop, equal
 // to the tokens' bytes with each invalid part as U+FFFD; how the bytes are spread over tokens
-// changes nothing. The stop string that is complete first ends the text. Held back at most: the
-// longest stop string and one character. A call takes time in proportion to the token's bytes and
-// the number of stop strings.
+// changes nothing. The stop string that is complete first, after min_tokens, ends the text. Held
+// back at most: the longest stop string and one character. A call takes time in proportion to the
+// token's bytes and the number of stop strings.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ namespace waferline::text {
 struct TextStreamOptions {
   std::vector<std::string> stop;  // valid UTF-8, none of them empty
   bool include_stop = false;  // the stop string is part of the text (include_stop_str_in_output)
+  uint32_t min_tokens = 0;    // a stop string that one of the first so many completes is text
   bool skip_special = true;   // control tokens give no text, else their names
   std::vector<TokenId> always_shown;  // control tokens that give their names all the same
   bool drop_first_space = false;      // of the sequence; see ChatTemplate::reply_begins_with_space
@@ -61,6 +63,7 @@ class TextStream {
   std::string undecoded_;  // the beginning of a UTF-8 character
   std::string held_;       // valid UTF-8 that may be the beginning of a stop string
   size_t characters_ = 0;
+  uint32_t tokens_ = 0;
   bool first_ = true;
   bool stopped_ = false;
   bool finished_ = false;

@@ -83,6 +83,7 @@ TEST_CASE("sampling fields arrive") {
   CHECK(spec.presence_penalty == 2.0f);
   CHECK(spec.seed == static_cast<uint64_t>(-3));
   CHECK(spec.min_tokens == 2);
+  CHECK(parsed->shape.text.min_tokens == 2);
   CHECK(spec.end_ids == std::vector<TokenId>{5});
   CHECK(spec.logit_bias == std::vector<std::pair<TokenId, float>>{{97, -100.0f}, {98, 1.5f}});
   CHECK(spec.top_logprobs == 3);

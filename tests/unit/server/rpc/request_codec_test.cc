@@ -112,6 +112,7 @@ TEST_CASE("every field reaches the request") {
   CHECK(request.sampling.logit_bias ==
         std::vector<std::pair<TokenId, float>>{{3, -5.0f}, {9, 5.0f}});
   CHECK(request.sampling.min_tokens == 2);
+  CHECK(decoded->form.text.min_tokens == 2);
   CHECK(request.sampling.end_ids == std::vector<TokenId>{65});
   CHECK(request.sampling.top_logprobs == 5);
   CHECK(request.sampling.prompt_logprobs);

@@ -148,6 +148,32 @@ TEST_CASE("the end shows what was held, an incomplete character as U+FFFD") {
   REQUIRE(Run(tokenizer, TokensOf(*tokenizer, "xab\xe2\x96"), options).text == "xab\xef\xbf\xbd");
 }
 
+TEST_CASE("a stop string that is complete within min_tokens is text") {
+  const auto tokenizer = Bytes();
+  TextStreamOptions options;
+  options.stop = {"aa"};
+  const std::string text = "xaaabaac";
+  for (const auto& [min_tokens, expected] :
+       std::vector<std::pair<uint32_t, Shown>>{{0, {"x", "aa"}},
+                                               {2, {"x", "aa"}},
+                                               {3, {"xa", "aa"}},  // begins within, ends after
+                                               {4, {"xaaab", "aa"}},
+                                               {6, {"xaaab", "aa"}},
+                                               {7, {text, ""}},
+                                               {100, {text, ""}}}) {
+    options.min_tokens = min_tokens;
+    INFO(min_tokens);
+    CHECK(Run(tokenizer, TokensOf(*tokenizer, text), options) == expected);
+  }
+  // And it is shown as soon as it is.
+  options.min_tokens = 100;
+  options.stop = {"ab"};
+  TextStream stream(tokenizer, options);
+  std::string shown;
+  for (TokenId id : TokensOf(*tokenizer, "xab")) shown += stream.Feed(id).text;
+  CHECK(shown == "xab");
+}
+
 TEST_CASE("control tokens give no text, or their names") {
   const auto tokenizer = Bytes();
   std::vector<TokenId> ids = tokenizer->Encode(" the");
