@@ -72,6 +72,9 @@ absl::StatusOr<json::object> ReadCall(const json::object& object, const std::str
   if (function.ok() && given->is_object()) {
     return json::object({{"name", name}, {"arguments", *given}});
   }
+  if (function.ok() && !given->is_string()) {
+    function.Fail("arguments", "must be JSON in a string, or an object");
+  }
   function.Text("arguments", std::string::npos, &text);
   WL_RETURN_IF_ERROR(function.status());
   json::error_code error;

@@ -96,27 +96,28 @@ SamplingSpec ReadSampling(Fields& fields, const text::ServedModel& model, uint64
 }
 
 std::vector<std::string> ReadStop(Fields& fields) {
-  const json::value* stop = fields.Find(fields.NameOf("stop", {"stop_sequences"}));
+  const std::string name(fields.NameOf("stop", {"stop_sequences"}));
+  const json::value* stop = fields.Find(name);
   std::vector<std::string> stops;
   if (stop == nullptr) return stops;
-  const auto add = [&](const json::value& value, const std::string& name) {
+  const std::string one = absl::StrCat("a string of 1 to ", serving::kMaxStopBytes, " bytes");
+  const auto add = [&](const json::value& value, const std::string& path, const std::string& or_) {
     if (!value.is_string() || value.get_string().empty() ||
         value.get_string().size() > serving::kMaxStopBytes) {
-      return fields.Fail(
-          name, absl::StrCat("must be a string of 1 to ", serving::kMaxStopBytes, " bytes"));
+      return fields.Fail(path, absl::StrCat("must be ", one, or_));
     }
     stops.emplace_back(value.get_string().data(), value.get_string().size());
   };
   if (!stop->is_array()) {
-    add(*stop, "stop");
+    add(*stop, name, absl::StrCat(", or a list of at most ", serving::kMaxStops));
     return stops;
   }
   const json::array& list = stop->get_array();
   if (list.size() > serving::kMaxStops) {
-    fields.Fail("stop", absl::StrCat("must have at most ", serving::kMaxStops, " strings"));
+    fields.Fail(name, absl::StrCat("must have at most ", serving::kMaxStops, " strings"));
     return stops;
   }
-  for (size_t i = 0; i < list.size(); ++i) add(list[i], absl::StrCat("stop[", i, "]"));
+  for (size_t i = 0; i < list.size(); ++i) add(list[i], absl::StrCat(name, "[", i, "]"), "");
   return stops;
 }
 

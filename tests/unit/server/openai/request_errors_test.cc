@@ -137,6 +137,30 @@ TEST_CASE("a field that nothing reads is refused as a misspelling, or named in a
   CHECK(Body(refused.status()).find("\"param\":\"" + field + "\"") != std::string::npos);
 }
 
+TEST_CASE("an error of a type names every type that is allowed") {
+  const auto [fields, said] = GENERATE(table<std::string, std::string>({
+      {R"("stop":7)", "'stop' must be a string of 1 to 1024 bytes, or a list of at most 16"},
+      {R"("stop_sequences":7)", "'stop_sequences' must be a string of 1 to 1024 bytes, or a list"},
+      {R"("seed":"x")", "'seed' must be an integer of 64 bits"},
+  }));
+  const auto refused = Completion("\"prompt\":\"a\"," + fields);
+  REQUIRE(!refused.ok());
+  INFO(Body(refused.status()));
+  CHECK(Body(refused.status()).find(said) != std::string::npos);
+}
+
+TEST_CASE("arguments of a call are JSON in a string, or an object") {
+  const auto call = [](const std::string& arguments) {
+    return Chat(R"("messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[
+                   {"id":"1","type":"function","function":{"name":"f","arguments":)" +
+                arguments + "}}]}]");
+  };
+  CHECK(call("{}").ok());
+  CHECK(call(R"("{}")").ok());
+  CHECK(Body(call("7").status()).find("must be JSON in a string, or an object") !=
+        std::string::npos);
+}
+
 TEST_CASE("a body that is not UTF-8 is called that, with the place") {
   const auto message = [](const std::string& fields) {
     return std::string(Completion(fields).status().message());
