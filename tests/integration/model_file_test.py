@@ -36,6 +36,27 @@ def one_model(folder, file):
     return config
 
 
+# What leaves the bytes as they were stops nothing.
+HARMLESS = {"touched": lambda file: os.utime(file), "written again": lambda file: file.open("r+b").write(MODEL.read_bytes()),
+            "touched and then cut": lambda file: os.utime(file)}
+
+
+@pytest.mark.parametrize("how", HARMLESS)
+def test_a_model_file_that_is_touched_while_it_is_served(tmp_path, how):
+    file = tmp_path / "mine.gguf"
+    shutil.copy(MODEL, file)
+    with Waferd(one_model(tmp_path, file)) as server:
+        text = complete(server.http, "mine")
+        assert text[0] == 200
+        time.sleep(0.02)
+        HARMLESS[how](file)
+        assert complete(server.http, "mine") == text
+        if how == "touched and then cut":  # what it still reads is in memory since then
+            os.truncate(file, 4096)
+        assert complete(server.http, "mine", prompt="Once upon") == complete(server.http, "mine", prompt="Once upon")
+        assert complete(server.http, "mine") == text
+
+
 @pytest.mark.parametrize("how", ("cut", "rewritten", "renamed over"))
 def test_a_model_file_that_changes_while_it_is_served(tmp_path, how):
     file = tmp_path / "mine.gguf"

@@ -74,19 +74,28 @@ size_t GgufFile::held_size() const {
   return size;
 }
 
-absl::Status GgufFile::CheckUnchanged() const {
-  for (const auto& map : contents_.maps) WL_RETURN_IF_ERROR(map->CheckUnchanged());
-  return absl::OkStatus();
+GgufFile::Facts GgufFile::Look() const {
+  Facts facts;
+  for (const auto& map : contents_.maps) facts.push_back(map->Look());
+  return facts;
+}
+
+MappedFile* GgufFile::MapOf(std::span<const std::byte> part) const {
+  for (const auto& map : contents_.maps) {
+    const auto whole = map->bytes();
+    if (part.data() >= whole.data() && part.data() < whole.data() + whole.size()) return map.get();
+  }
+  return nullptr;
+}
+
+absl::Status GgufFile::Hold(std::span<const std::byte> part,
+                            const std::function<bool(std::span<const std::byte>)>& is_right) const {
+  MappedFile* const map = MapOf(part);
+  return map == nullptr ? absl::OkStatus() : map->Hold(part, is_right);
 }
 
 void GgufFile::Release(std::span<const std::byte> part) const {
-  for (const auto& map : contents_.maps) {
-    const auto whole = map->bytes();
-    if (part.data() >= whole.data() && part.data() < whole.data() + whole.size()) {
-      map->Release(part);
-      return;
-    }
-  }
+  if (MappedFile* const map = MapOf(part)) map->Release(part);
 }
 
 }  // namespace waferline::model

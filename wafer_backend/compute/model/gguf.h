@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,11 +76,16 @@ class GgufFile {
   // Gives the memory of a part of a tensor back to the system, as MappedFile::Release does. Nothing
   // happens to bytes that are not mapped.
   void Release(std::span<const std::byte> part) const;
-  // DataLoss naming the file that was changed in place since it was opened (mapped_file.h).
-  absl::Status CheckUnchanged() const;
+  // Of all mapped files (mapped_file.h).
+  using Facts = std::vector<MappedFile::Facts>;
+  Facts Look() const;
+  // Holds a part of a tensor, as MappedFile::Hold does; bytes that are not mapped are held.
+  absl::Status Hold(std::span<const std::byte> part,
+                    const std::function<bool(std::span<const std::byte>)>& is_right) const;
 
  private:
   explicit GgufFile(ModelContents contents) : contents_(std::move(contents)) {}
+  MappedFile* MapOf(std::span<const std::byte> part) const;  // null: it is not mapped
 
   ModelContents contents_;
   std::unordered_map<std::string_view, size_t> tensor_index_;

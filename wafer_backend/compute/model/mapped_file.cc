@@ -50,7 +50,6 @@ absl::Status MappedFile::Map() {
   const size_t size = static_cast<size_t>(info.st_size);
   void* start = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);
   if (start == MAP_FAILED) return OpenError(path_);
-  changed_at_ = info.st_mtim;
   bytes_ = {static_cast<const std::byte*>(start), size};
   torn_ = TornPages::Watch(bytes_);
   return absl::OkStatus();
@@ -72,18 +71,47 @@ absl::Status MappedFile::HoldStart(size_t size) {
   return absl::OkStatus();
 }
 
-absl::Status MappedFile::CheckUnchanged() const {
+MappedFile::Facts MappedFile::Look() const {
   struct stat now;
-  const bool same =
-      fstat(descriptor_, &now) == 0 && static_cast<size_t>(now.st_size) == bytes_.size() &&
-      now.st_mtim.tv_sec == changed_at_.tv_sec && now.st_mtim.tv_nsec == changed_at_.tv_nsec;
-  if (same && (torn_ == nullptr || !torn_->load(std::memory_order_relaxed))) {
-    return absl::OkStatus();
+  Facts facts{.torn = torn_ != nullptr && torn_->load(std::memory_order_relaxed)};
+  if (fstat(descriptor_, &now) != 0) return facts;
+  facts.size = now.st_size;
+  facts.modified_ns = int64_t{now.st_mtim.tv_sec} * 1'000'000'000 + now.st_mtim.tv_nsec;
+  return facts;
+}
+
+absl::Status MappedFile::Hold(std::span<const std::byte> part,
+                              const std::function<bool(std::span<const std::byte>)>& is_right) {
+  const uintptr_t page = PageBytes();
+  const auto first = reinterpret_cast<uintptr_t>(part.data());
+  const uintptr_t begin = first / page * page;
+  const size_t size = (first + part.size() - begin + page - 1) / page * page;
+  void* const copy =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (copy == MAP_FAILED) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("no memory for a part of ", path_));
   }
-  return absl::DataLossError(absl::StrCat(
-      "the model file ", path_,
-      " was changed while it is served; start again with it, and replace such files by "
-      "renaming another over them"));
+  memcpy(copy, reinterpret_cast<const void*>(begin), size);
+  (void)mprotect(copy, size, PROT_READ);
+  const auto* const start = static_cast<const std::byte*>(copy) + (first - begin);
+  if (!is_right({start, part.size()})) {
+    munmap(copy, size);
+    return absl::DataLossError(absl::StrCat(
+        "the model file ", path_,
+        " was changed while it is served; start again with it, and replace such files by "
+        "renaming another over them"));
+  }
+  const MutexLock lock(&mutex_);
+  holds_ = true;
+  // At once for who reads it: the pages are moved there, not written.
+  if (mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, reinterpret_cast<void*>(begin)) ==
+      MAP_FAILED) {
+    const absl::Status failed =
+        absl::ErrnoToStatus(errno, absl::StrCat("cannot hold a part of ", path_));
+    munmap(copy, size);
+    return failed;
+  }
+  return absl::OkStatus();
 }
 
 void MappedFile::Release(std::span<const std::byte> part) const {
@@ -93,6 +121,8 @@ void MappedFile::Release(std::span<const std::byte> part) const {
       std::max(reinterpret_cast<uintptr_t>(part.data()) / PageBytes() * PageBytes(), held_end);
   const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
   if (begin >= end) return;
+  const MutexLock lock(&mutex_);
+  if (holds_) return;                                                         // it would be zeros
   (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a wish
 }
 

@@ -2,18 +2,20 @@
 // lives as long as the object. Any thread.
 //
 // A file that is replaced by renaming another over it stays as it was. One that is changed in place
-// is noticed: CheckUnchanged says so, and what was cut off reads as zeros instead of ending the
+// is noticed by its facts (file_guard.h), and what was cut off reads as zeros instead of ending the
 // process (a handler of SIGBUS, installed with the first mapping, which leaves other faults alone).
 #pragma once
 
 #include <atomic>
 #include <cstddef>
-#include <ctime>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "wafer_backend/base/mutex.h"
 
 namespace waferline::model {
 
@@ -32,12 +34,23 @@ class MappedFile {
   // ResourceExhausted without memory for that.
   absl::Status HoldStart(size_t size);
 
-  // DataLoss naming the path if the file is no longer what was mapped: another size or time of
-  // change. A system call.
-  absl::Status CheckUnchanged() const;
+  // What is another when the file was changed in place.
+  struct Facts {
+    int64_t size = 0;
+    int64_t modified_ns = 0;
+    bool torn = false;  // a page was read that had been cut off
+    bool operator==(const Facts&) const = default;
+  };
+  Facts Look() const;  // a system call
+
+  // Copies `part` of bytes() into memory, where nothing changes it, if `is_right` of the copy; it
+  // stays in place, also for those who read it meanwhile. DataLoss if it is not;
+  // ResourceExhausted without memory for it.
+  absl::Status Hold(std::span<const std::byte> part,
+                    const std::function<bool(std::span<const std::byte>)>& is_right);
 
   // Gives the memory behind `part` of bytes() back to the system; it comes from the file again if
-  // it is touched again. Nothing happens to what is held.
+  // it is touched again. Nothing happens to the held start, nor to any part once one is held.
   void Release(std::span<const std::byte> part) const;
 
  private:
@@ -46,10 +59,11 @@ class MappedFile {
 
   const std::string path_;
   const int descriptor_;
-  timespec changed_at_{};  // the file's time, when it was mapped
-  size_t held_ = 0;        // bytes from the start, whole pages
+  size_t held_ = 0;  // bytes from the start, whole pages
   std::span<const std::byte> bytes_;
   std::atomic<bool>* torn_ = nullptr;  // set by the handler; null: no room in its list
+  mutable Mutex mutex_;
+  bool holds_ ABSL_GUARDED_BY(mutex_) = false;  // a part
 };
 
 }  // namespace waferline::model

@@ -24,6 +24,7 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::LoadPart(
     const std::atomic<bool>* stop) {
   const LayerRange& range = part.layers;
   std::shared_ptr<PackedModel> packed(new PackedModel());
+  const model::GgufFile::Facts before = file->Look();
   WL_ASSIGN_OR_RETURN(packed->weights_, model::BindWeights(std::move(file)));
   WL_RETURN_IF_ERROR(packed->weights_.Runnable());
   const int64_t layers = packed->weights_.shape.layers;
@@ -42,6 +43,8 @@ absl::StatusOr<std::shared_ptr<const PackedModel>> PackedModel::LoadPart(
   }
   packed->side_ = part.side;
   WL_RETURN_IF_ERROR(packed->Pack({packed->weights_.file.get(), pool, stop}));
+  WL_ASSIGN_OR_RETURN(packed->guard_, model::FileGuard::Create(packed->weights_.file, before,
+                                                               packed->PartsReadLater()));
   packed->fingerprint_ = FingerprintOf(*packed->weights_.file);
   return std::shared_ptr<const PackedModel>(std::move(packed));
 }
@@ -62,6 +65,19 @@ absl::Status PackedModel::Pack(const PackSource& source) {
   output_norm_ = PackedNormOf(weights_.output_norm);
   if (!Holds(LayerSide::kAttention) || range_.end < weights_.shape.layers) return absl::OkStatus();
   return PackMatrix(source, weights_.output, &head_);
+}
+
+// The embedding table, if it is here, and what is in the file as f32: norms and biases, of which
+// the layers have views.
+std::vector<model::FileGuard::Part> PackedModel::PartsReadLater() const {
+  std::vector<model::FileGuard::Part> parts;
+  const auto& table = weights_.token_embedding.bytes;
+  if (Holds(LayerSide::kAttention) && range_.first == 0) parts.push_back(table);
+  for (const model::GgufTensor& tensor : weights_.file->tensors()) {
+    const bool f32 = tensor.dtype == kernels::DType::kF32;
+    if (f32 && tensor.bytes.data() != table.data()) parts.push_back(tensor.bytes);
+  }
+  return parts;
 }
 
 const PackedLayer& PackedModel::layer(int64_t index) const {

@@ -14,6 +14,7 @@
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/kernels/matrix.h"
 #include "wafer_backend/compute/kernels/thread_pool.h"
+#include "wafer_backend/compute/model/file_guard.h"
 #include "wafer_backend/compute/model/weights.h"
 #include "wafer_backend/compute/shard/packed_layer.h"
 
@@ -58,8 +59,8 @@ class PackedModel {
   // What the first layer reads of a token: its embedding, scaled, f32 [hidden]. `id` is within the
   // vocabulary.
   void Embed(TokenId id, float* row) const;
-  // DataLoss if the file, from which embeddings are read, was changed in place.
-  absl::Status CheckFile() const { return weights_.file->CheckUnchanged(); }
+  // DataLoss if what is still read from the file (embeddings, norms, biases) was changed in place.
+  absl::Status CheckFile() const { return guard_->Check(); }
   const PackedNorm& output_norm() const { return output_norm_; }
   const kernels::PackedMatrix& head() const;  // vocabulary x hidden; range() must reach the end
 
@@ -74,8 +75,10 @@ class PackedModel {
  private:
   PackedModel() = default;
   absl::Status Pack(const PackSource& source);
+  std::vector<model::FileGuard::Part> PartsReadLater() const;
 
   model::ModelWeights weights_;
+  std::unique_ptr<const model::FileGuard> guard_;
   LayerRange range_;
   ExpertRange experts_;
   LayerSide side_ = LayerSide::kBoth;

@@ -187,6 +187,7 @@ absl::Status Shard::CheckRows(const std::vector<link::Row>& rows) {
 }
 
 absl::Status Shard::Prepare(const std::vector<link::Row>& rows) {
+  WL_RETURN_IF_ERROR(model_->CheckFile());
   ++steps_;
   WL_RETURN_IF_ERROR(CheckRows(rows));
   runs_.clear();
@@ -233,7 +234,6 @@ absl::Status Shard::Forward(float* hidden) {
 
 absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
   if (!first()) return absl::FailedPreconditionError("tokens go into the first shard only");
-  WL_RETURN_IF_ERROR(model_->CheckFile());
   const auto& shape = model_->shape();
   for (const TokenId id : in.tokens) {
     if (id < 0 || id >= shape.vocabulary) {
