@@ -170,6 +170,13 @@ absl::Status CertificateAuthority::Create(const std::string& dir, const std::str
 absl::StatusOr<IssuedCertificate> CertificateAuthority::Issue(const IssueSpec& spec) const {
   WL_ASSIGN_OR_RETURN(const Key ca_key, ReadKey(dir_ + "/ca.key"));
   WL_ASSIGN_OR_RETURN(const Certificate ca, ReadCertificate(dir_ + "/ca.crt"));
+  if (X509_check_private_key(ca.get(), ca_key.get()) != 1) {
+    ERR_clear_error();
+    return absl::InvalidArgumentError(
+        absl::StrCat(dir_, "/ca.key is not the key of ", dir_,
+                     "/ca.crt: what it signs would be refused; put back the one that belongs to "
+                     "it, or make another authority in an empty folder"));
+  }
   const std::string uri = tls::UriOf(spec.identity);
   WL_RETURN_IF_ERROR(tls::ParseIdentity(uri).status());
   WL_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(uri, spec.hosts));
