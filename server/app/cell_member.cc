@@ -10,7 +10,6 @@
 #include "server/app/remark_log.h"
 #include "server/app/signals.h"
 #include "server/cell/chain_claim.h"
-#include "server/registry/open_registry.h"
 #include "server/runtime/host.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
@@ -54,18 +53,22 @@ bool FromFleet(const config::TokensConfig& tokens) {
 
 }  // namespace
 
+registry::RegistryAddress RegistryOf(const config::CellConfig& cell) {
+  return {.file = cell.file,
+          .endpoints = cell.endpoints,
+          .prefix = cell.prefix,
+          .cloud = cell.cloud,
+          .ttl_s = cell.ttl_s,
+          .tls = {.ca = cell.ca, .cert = cell.cert, .key = cell.key}};
+}
+
 absl::StatusOr<std::unique_ptr<CellMember>> CellMember::Join(ServeOptions* options) {
   const config::CellConfig& cell = *options->config.cell;
   WL_RETURN_IF_ERROR(membership::CheckName("cell.name", cell.name));
   std::unique_ptr<CellMember> member(new CellMember());
   WL_ASSIGN_OR_RETURN(
       member->registry_,
-      registry::OpenRegistry({.file = cell.file,
-                              .endpoints = cell.endpoints,
-                              .prefix = cell.prefix,
-                              .cloud = cell.cloud,
-                              .ttl_s = cell.ttl_s,
-                              .tls = {.ca = cell.ca, .cert = cell.cert, .key = cell.key}},
+      registry::OpenRegistry(RegistryOf(cell),
                              [log = std::make_shared<RemarkLog>("registry")](
                                  const std::string& remark) { log->Print(remark); }));
   member->configured_ = options->config;

@@ -15,11 +15,15 @@
 #include "server/app/standby_door.h"
 #include "server/cell/leadership.h"
 #include "server/metrics/exposition.h"
+#include "server/registry/open_registry.h"
 #include "wafer_backend/base/mutex.h"
 #include "wafer_backend/membership/chain_choice.h"
 #include "wafer_backend/membership/registry.h"
 
 namespace waferline::app {
+
+// Where the cell's members are listed.
+registry::RegistryAddress RegistryOf(const config::CellConfig& cell);
 
 class CellMember {
  public:

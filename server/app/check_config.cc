@@ -3,17 +3,28 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "scheduler/fleet/lane_devices.h"
 #include "scheduler/fleet/timed_shape.h"
+#include "server/app/cell_member.h"
 #include "server/app/door_security.h"
+#include "server/app/engine_services.h"
+#include "server/app/file_keys.h"
 #include "server/app/model_chat.h"
+#include "server/app/value_sources.h"
 #include "server/billing/price_book_reader.h"
+#include "server/registry/open_registry.h"
+#include "server/tenancy/api_keys.h"
 #include "server/trace/otlp/exporter.h"
+#include "wafer_backend/base/files.h"
+#include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/base/timeline.h"
 #include "wafer_backend/compute/model/families/families.h"
@@ -74,12 +85,29 @@ class ConfigCheck {
 
   // The files of certificates, which must fit together.
   void Tls(const std::optional<config::TlsConfig>& tls) {
-    const absl::Status status = DoorSecurity::Load(tls, nullptr).status();
-    if (status.ok()) return;
-    const std::string message(Std(status.message()));
-    const size_t colon = message.find(": ");
-    const bool named = message.starts_with("tls.") && colon != std::string::npos;
-    Fault(named ? message.substr(0, colon) : "tls", named ? message.substr(colon + 2) : message);
+    absl::Status status = DoorSecurity::Load(tls, nullptr).status();
+    if (status.ok() && tls && tls->links) {
+      status = LinkCredentials(*tls, tls::Role::kFrontend).status();
+    }
+    ExpectNamed("tls", "", status);
+  }
+
+  void Keys(const config::ServerConfig& config) {
+    ExpectNamed("api_keys", "", tenancy::ApiKeys::Create(FileKeys(config)).status());
+  }
+
+  // The registry's certificates, or the file of members.
+  void Cell(const config::CellConfig& cell) {
+    Expect("cell.name", membership::CheckName("name", cell.name));
+    if (!cell.file.empty()) {
+      return Expect("cell.registry.path", registry::CheckAddress(RegistryOf(cell)));
+    }
+    ExpectNamed("cell.registry", "registry", registry::CheckAddress(RegistryOf(cell)));
+  }
+
+  void KvTransfer(const config::KvTransferConfig& transfer) {
+    if (transfer.key.empty() || transfer.taken_file.empty()) return;
+    ExpectNamed("kv_transfer", "", CheckTakenFile(transfer.taken_file));
   }
 
   void Trace(const config::TraceConfig& trace) {
@@ -104,6 +132,8 @@ class ConfigCheck {
         Fault("billing.store", absl::StrCat("there is no folder ", folder.string(), ": make it"));
       } else if (std::filesystem::is_directory(path, error)) {
         Fault("billing.store", absl::StrCat(path.string(), " is a folder; name a file in it"));
+      } else if (std::filesystem::exists(path, error)) {
+        Expect("billing.store", CheckDatabase(path.string()));
       }
     }
     if (!billing.prices.empty()) {
@@ -112,6 +142,17 @@ class ConfigCheck {
   }
 
  private:
+  // A file that is there: one of SQLite, or an empty one, which becomes that.
+  static absl::Status CheckDatabase(const std::string& path) {
+    WL_RETURN_IF_ERROR(CheckRegularFile(path, std::numeric_limits<size_t>::max()));
+    std::string head(16, '\0');
+    std::ifstream file(path, std::ios::binary);
+    file.read(head.data(), static_cast<std::streamsize>(head.size()));
+    head.resize(static_cast<size_t>(file.gcount()));
+    if (head.empty() || head == std::string("SQLite format 3\0", 16)) return absl::OkStatus();
+    return absl::InvalidArgumentError(path + " is not a database of SQLite; name another file");
+  }
+
   // Hardware, and of wafers the profile, of a unit or of a side of one.
   void Machines(const std::string& at, const std::string& hardware, const std::string& profile) {
     const auto loaded = silicon::LoadHardware(hardware);
@@ -124,6 +165,22 @@ class ConfigCheck {
   // A fault of the field, or of a part of it that the message begins with ("prefill.hardware: ").
   void Expect(const std::string& path, const absl::Status& status) {
     if (!status.ok()) Fault(path, std::string(Std(status.message())));
+  }
+
+  // The same where the message begins with the field, or with `alias` in the place of `path`.
+  void ExpectNamed(const std::string& path, const std::string& alias, const absl::Status& status) {
+    if (status.ok()) return;
+    std::string message(Std(status.message()));
+    if (!alias.empty() && message.starts_with(alias + ": ")) {
+      message.erase(0, alias.size() + 2);
+      const size_t colon = message.find(": ");
+      const bool part = colon != std::string::npos && message.find(' ') > colon;
+      return part ? Fault(path + "." + message.substr(0, colon), message.substr(colon + 2))
+                  : Fault(path, message);
+    }
+    const size_t colon = message.find(": ");
+    const bool named = message.starts_with(path) && colon != std::string::npos;
+    Fault(named ? message.substr(0, colon) : path, named ? message.substr(colon + 2) : message);
   }
 
   void Fault(const std::string& path, const std::string& what) {
@@ -152,17 +209,27 @@ class ConfigCheck {
     return first;
   }
 
+  static absl::Status CheckDraft(
+      const std::string& path,
+      const absl::StatusOr<std::shared_ptr<const model::Tokenizer>>& tokenizer) {
+    WL_ASSIGN_OR_RETURN(const auto draft, model::GgufFile::Open(path));
+    WL_RETURN_IF_ERROR(model::ReadShape(*draft).status());
+    if (!tokenizer.ok()) return absl::OkStatus();
+    const absl::Status same = CheckSameVocabulary(*draft, **tokenizer);
+    return {same.code(), absl::StripPrefix(same.message(), "draft_file: ")};
+  }
+
   // The files that tokens come from; the context that they allow, 0 if that is not known.
   Tokens Files(const std::string& path, const config::ModelConfig& model) {
     const config::TokensConfig& tokens = model.tokens;
-    if (!tokens.draft_file.empty()) {
-      Expect(path + ".draft_file", model::GgufFile::Open(tokens.draft_file).status());
-    }
     const auto file = model::GgufFile::Open(tokens.file);
     Expect(path + ".file", file.status());
+    const auto tokenizer = file.ok() ? model::TokenizerFromGguf(**file) : file.status();
+    if (file.ok()) Expect(path + ".file", tokenizer.status());
+    if (!tokens.draft_file.empty()) {
+      Expect(path + ".draft_file", CheckDraft(tokens.draft_file, tokenizer));
+    }
     if (!file.ok()) return Tokens();
-    const auto tokenizer = model::TokenizerFromGguf(**file);
-    Expect(path + ".file", tokenizer.status());
     if (tokenizer.ok()) {
       auto chat = ChatOf(tokens, **file, *tokenizer);
       if (!tokens.chat_template.empty()) Expect(path + ".chat_template", chat.status());
@@ -221,6 +288,9 @@ absl::Status CheckConfig(const std::string& file, const config::ReadServerConfig
   check.Tls(read.config.tls);
   check.Trace(read.config.trace);
   check.Billing(read.config.billing);
+  check.Keys(read.config);
+  check.KvTransfer(read.config.kv_transfer);
+  if (read.config.cell) check.Cell(*read.config.cell);
   return check.status();
 }
 

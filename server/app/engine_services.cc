@@ -121,6 +121,16 @@ std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& con
   return services;
 }
 
+absl::Status CheckTakenFile(const std::string& file) {
+  WL_RETURN_IF_ERROR(CheckKind(file));
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  std::error_code ignored;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+    return WrongFile(absl::StrCat("there is no folder ", folder.string(), ": make it"));
+  }
+  return TakenBefore(file).status();
+}
+
 absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::ServerConfig& config,
                                                                 const std::string& instance,
                                                                 int64_t unix_seconds) {

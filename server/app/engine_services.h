@@ -23,6 +23,8 @@ std::vector<rpc::ExtraService> EngineServices(const config::EngineApiConfig& con
 absl::StatusOr<std::unique_ptr<serving::KvHandoffs>> HandoffsOf(const config::ServerConfig& config,
                                                                 const std::string& instance,
                                                                 int64_t unix_seconds);
+// What HandoffsOf would say of the file of what was taken, without making it.
+absl::Status CheckTakenFile(const std::string& file);
 // Waits until what other servers compute is taken here, so that none of it is refused. At most 3 s;
 // if the clock went back by more it is printed from when on that is.
 void AwaitHandoffs(const serving::KvHandoffs& handoffs);

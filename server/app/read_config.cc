@@ -139,6 +139,7 @@ absl::StatusOr<std::string> CheckedConfig(const std::string& file, const ConfigO
                                           const std::string& store) {
   WL_ASSIGN_OR_RETURN(config::ReadServerConfig read, ReadWith(file, overrides));
   if (read.config.billing.store.empty()) read.config.billing.store = store;
+  const EndOnSignal looking;  // a pipe in the place of a file
   WL_RETURN_IF_ERROR(Faults(CheckConfig(file, read), file, overrides));
   std::string text = file + ": ok, serves";
   for (const config::ModelConfig& model : read.config.models) {

@@ -14,9 +14,7 @@
 #include "wafer_backend/compute/shard/packed_model.h"
 
 namespace waferline::app {
-namespace {
 
-// A draft model's ids must be the model's own: the same number, each with the same text.
 absl::Status CheckSameVocabulary(const model::GgufFile& draft, const model::Tokenizer& tokenizer) {
   WL_ASSIGN_OR_RETURN(const auto drafts, model::TokenizerFromGguf(draft));
   const auto differs = [&draft](const auto&... what) {
@@ -34,6 +32,8 @@ absl::Status CheckSameVocabulary(const model::GgufFile& draft, const model::Toke
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 absl::StatusOr<plane::SpeculationOptions> SpeculationOf(const config::TokensConfig& config,
                                                         const model::Tokenizer& tokenizer) {

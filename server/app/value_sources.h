@@ -39,6 +39,9 @@ struct OpenedSource {
   std::function<absl::Status(const config::WorkerChain&)> join;
 };
 
+// Whether a draft model's ids are the model's own: as many, each with the same text.
+absl::Status CheckSameVocabulary(const model::GgufFile& draft, const model::Tokenizer& tokenizer);
+
 // Errors name the file or the worker.
 absl::StatusOr<OpenedSource> OpenSource(const config::TokensConfig& config,
                                         const SourceParts& parts);

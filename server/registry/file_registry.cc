@@ -107,8 +107,7 @@ class FileRegistry final : public membership::Registry {
 
  private:
   absl::Status Read() {
-    const auto text = ReadFile(path_, size_t{1} << 20);
-    auto members = text.ok() ? ParseMembers(path_, *text) : text.status();
+    auto members = ReadMembers(path_);
     const MutexLock lock(&mutex_);
     status_ = members.status();
     if (!members.ok()) return status_;
@@ -170,6 +169,13 @@ absl::StatusOr<Snapshot> ParseMembers(const std::string& name, std::string_view 
   root.RefuseOthers();
   if (absl::Status status = file.status(); !status.ok()) return status;
   return snapshot;
+}
+
+absl::StatusOr<Snapshot> ReadMembers(const std::string& path) {
+  constexpr size_t kMaxMembersBytes = size_t{1} << 20;
+  WL_RETURN_IF_ERROR(CheckRegularFile(path, kMaxMembersBytes));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxMembersBytes));
+  return ParseMembers(path, text);
 }
 
 absl::StatusOr<std::unique_ptr<membership::Registry>> OpenFileRegistry(const std::string& path) {

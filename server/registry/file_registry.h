@@ -21,7 +21,10 @@ namespace waferline::registry {
 // What the file says. `name` goes before errors.
 absl::StatusOr<membership::Snapshot> ParseMembers(const std::string& name, std::string_view yaml);
 
-// Errors of reading and parsing the file now; later ones are what status() says.
+// The same of a file, which must be a regular one.
+absl::StatusOr<membership::Snapshot> ReadMembers(const std::string& path);
+
+// Errors of ReadMembers now; later ones are what status() says.
 absl::StatusOr<std::unique_ptr<membership::Registry>> OpenFileRegistry(const std::string& path);
 
 }  // namespace waferline::registry

@@ -40,11 +40,13 @@ absl::Status CheckFiles(const EtcdFiles& files) {
   if (files.ca.empty()) return absl::OkStatus();
   if (files.cert.empty()) {
     constexpr size_t kMaxPemBytes = 1 << 20;
-    WL_RETURN_IF_ERROR(CheckRegularFile(files.ca, kMaxPemBytes));
-    WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(files.ca, kMaxPemBytes));
-    if (!tls::CertificatesOf(text).empty()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("registry: ca: ", files.ca, " holds no certificates in PEM form"));
+    absl::Status file = CheckRegularFile(files.ca, kMaxPemBytes);
+    if (file.ok()) {
+      WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(files.ca, kMaxPemBytes));
+      if (!tls::CertificatesOf(text).empty()) return absl::OkStatus();
+      file = absl::InvalidArgumentError(files.ca + " holds no certificates in PEM form");
+    }
+    return {file.code(), absl::StrCat("registry: ca: ", file.message())};
   }
   const absl::Status pair =
       tls::Credentials::Load({.cert = files.cert,
@@ -98,9 +100,8 @@ absl::StatusOr<RegistryAddress> ParseAddress(std::string_view text) {
   return address;
 }
 
-absl::StatusOr<std::unique_ptr<membership::Registry>> OpenRegistry(
-    const RegistryAddress& address, std::function<void(const std::string&)> on_remark) {
-  if (!address.file.empty()) return OpenFileRegistry(address.file);
+absl::Status CheckAddress(const RegistryAddress& address) {
+  if (!address.file.empty()) return ReadMembers(address.file).status();
   if (address.endpoints.empty() || address.endpoints.size() > kMaxEndpoints) {
     return absl::InvalidArgumentError(
         absl::StrCat("registry: needs 1 to ", kMaxEndpoints, " endpoints of etcd"));
@@ -112,6 +113,13 @@ absl::StatusOr<std::unique_ptr<membership::Registry>> OpenRegistry(
     return absl::InvalidArgumentError(absl::StrCat("registry: prefix is \"", address.prefix,
                                                    "\", must begin with / and not end with one"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<membership::Registry>> OpenRegistry(
+    const RegistryAddress& address, std::function<void(const std::string&)> on_remark) {
+  WL_RETURN_IF_ERROR(CheckAddress(address));
+  if (!address.file.empty()) return OpenFileRegistry(address.file);
   return OpenEtcdRegistry({.endpoints = address.endpoints,
                            .tls = address.tls,
                            .prefix = address.prefix,

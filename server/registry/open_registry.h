@@ -26,6 +26,10 @@ struct RegistryAddress {
 // what is allowed.
 absl::StatusOr<RegistryAddress> ParseAddress(std::string_view text);
 
+// What OpenRegistry would refuse, without opening anything: addresses, names, the TLS files, the
+// file of members. "registry: ca: FILE ...": the part of the address that is wrong.
+absl::Status CheckAddress(const RegistryAddress& address);
+
 // Errors: names that are not allowed, a file that cannot be read. An etcd that cannot be reached is
 // none: it is what the registry's status() says, and attempts go on.
 absl::StatusOr<std::unique_ptr<membership::Registry>> OpenRegistry(
