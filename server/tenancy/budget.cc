@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/number_text.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::tenancy {
@@ -14,7 +15,7 @@ constexpr Nanoseconds kMinute = Seconds(60);
 constexpr int64_t kThousandths = 1000;
 
 std::string InSeconds(Nanoseconds duration) {
-  return absl::StrCat(std::round(ToSeconds(duration) * 1000) / 1000);
+  return NumberText(std::ceil(ToSeconds(duration) * 1000) / 1000);  // not too early
 }
 
 void Describe(Budgets::Headers& headers, const char* what, Bucket& bucket, Nanoseconds now) {

@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<PrefillWorker>> PrefillWorker::Create(
   if (options.chunk_tokens < 1 || options.kv_bytes < layout.page_bytes() || options.max_jobs < 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a prefill worker needs a chunk of at least one token, room for a job and for a page of ",
-        shard::InWords(layout.page_bytes())));
+        layout.page_bytes().count(), " bytes"));
   }
   return std::unique_ptr<PrefillWorker>(new PrefillWorker(std::move(model), options, pool));
 }

@@ -24,8 +24,8 @@ absl::Status SramLedger::Settle(Bytes weights, Bytes buffers, Bytes kv_per_page)
     const bool kv = kv_per_page > Bytes(0);
     return absl::ResourceExhaustedError(absl::StrCat(
         name_, " does not fit: weights ", InWords(weights), " + buffers ", InWords(buffers),
-        kv ? absl::StrCat(" + one page of KV ", InWords(kv_per_page)) : "", " = ", InWords(needed),
-        ", but its SRAM has ", InWords(capacity_), "; cut the model into more ",
+        kv ? absl::StrCat(" + one page of KV ", InWords(kv_per_page)) : "", " = ", needed.count(),
+        " bytes, but its SRAM has ", capacity_.count(), "; cut the model into more ",
         kv ? "shards" : "workers of experts"));
   }
   weights_ = weights;

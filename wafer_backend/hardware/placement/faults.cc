@@ -53,8 +53,8 @@ absl::Status CheckFault(const PlacementTask& task, const Placement& p, const Har
   if (fault.kind == FaultKind::kPowerCap && !(fault.watts >= min)) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "a cap of %.6g W does not leave a wafer more than it draws at rest (%.6g W, %.3g %% of "
-        "decoding); give at least %.6g W",
-        fault.watts, idle, 100 * setting.idle_power_share, min));
+        "decoding); give at least %s W",
+        fault.watts, idle, 100 * setting.idle_power_share, NumberText(min)));
   }
   return absl::OkStatus();
 }
