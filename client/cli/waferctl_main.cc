@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
                  PricesGroup(), BooksGroup(), ContractGroup(), SelftestGroup()},
       .environment = ServerVariables()};
   for (Group& group : program.groups) {
-    for (Command& command : group.commands) NameTheKey(&command);
+    for (Command& command : group.commands) SayWhatToTry(&command);
   }
   return RunProgram(std::move(program), std::vector<std::string>(argv + 1, argv + argc),
                     kBuildCommit);

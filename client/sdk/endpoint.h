@@ -20,13 +20,18 @@ struct Patience {
   static Patience Of(Nanoseconds all) { return {all, all, all}; }
 };
 
+// PEM texts of TLS (tls_files.h). `ca`: authorities that may issue the server's certificate; "":
+// the system's. `chain`, `key`: the client's own certificate, for servers that ask for one, with
+// those between it and its CA; both or neither.
+struct TlsTexts {
+  std::string ca, chain, key;
+};
+
 struct Endpoint {
   enum class Protocol : uint8_t { kHttp, kGrpc };
   Protocol protocol = Protocol::kHttp;
   bool tls = false;  // https, grpcs; the server's certificate must be valid for `host`
-  // PEM files. `ca`: authorities that may issue the server's certificate; "": the system's.
-  // `cert`, `key`: the client's own certificate, for servers that ask for one; both or neither.
-  std::string ca, cert, key;
+  TlsTexts pem;
   std::string host;
   uint16_t port = 0;
   std::string base_path;  // "" or "/something", before /v1/...

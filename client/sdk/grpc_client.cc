@@ -9,13 +9,11 @@
 #include "client/sdk/call_watch.h"
 #include "client/sdk/fault_kinds.h"
 #include "client/sdk/grpc_wire.h"
-#include "client/sdk/tls_files.h"
 #include "client/sdk/token_client.h"
 #include "proto/google/rpc/error_details.pb.h"
 #include "proto/google/rpc/status.pb.h"
 #include "proto/waferline/v1/inference.grpc.pb.h"
 #include "proto/waferline/v1/operator.grpc.pb.h"
-#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -154,17 +152,11 @@ class GrpcCall : public TokenClient::Call,
   std::optional<Nanoseconds> first_token_;  // since arrival
 };
 
-// A file that cannot be read is as good as an empty one: the handshake fails and says so.
-std::string TextOf(const std::string& path) {
-  return path.empty() ? "" : ReadFile(path, 1 << 20).value_or("unreadable");
-}
-
 std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const Endpoint& endpoint) {
   if (!endpoint.tls) return grpc::InsecureChannelCredentials();
-  const KeyPair pair = ReadKeyPair(endpoint).value_or(KeyPair{"unreadable", "unreadable"});
-  return grpc::SslCredentials({.pem_root_certs = TextOf(endpoint.ca),
-                               .pem_private_key = pair.key,
-                               .pem_cert_chain = pair.chain});
+  return grpc::SslCredentials({.pem_root_certs = endpoint.pem.ca,
+                               .pem_private_key = endpoint.pem.key,
+                               .pem_cert_chain = endpoint.pem.chain});
 }
 
 std::shared_ptr<grpc::Channel> ChannelTo(const Endpoint& endpoint) {

@@ -49,7 +49,7 @@ class HttpWire::Loop {
   static constexpr size_t kMaxKeptConnections = 256;
 
   explicit Loop(Endpoint endpoint) : endpoint_(std::move(endpoint)), guard_(io_.get_executor()) {
-    if (endpoint_.tls) files_ = UseTlsFiles(endpoint_, &tls_);
+    if (endpoint_.tls) files_ = UseTlsTexts(endpoint_.pem, &tls_);
     thread_ = std::thread([this] { io_.run(); });
   }
 
@@ -65,7 +65,7 @@ class HttpWire::Loop {
                          : std::make_unique<HttpConnection>(io_);
   }
   const Endpoint& endpoint() const { return endpoint_; }
-  const absl::Status& files() const { return files_; }  // why they cannot be used, if not OK
+  const absl::Status& files() const { return files_; }  // why their texts cannot be used, if not OK
 
   std::unique_ptr<HttpConnection> TakeKept() {
     if (kept_.empty()) return nullptr;

@@ -197,13 +197,10 @@ class ExchangeOf : public HttpWire::Exchange,
 
   absl::Status Broken(error_code error) const {
     if (error == beast::error::timeout) return ServerSilent(loop_->endpoint(), bound_);
-    if (error == http::error::bad_version) {
-      return absl::UnavailableError(absl::StrCat(
-          loop_->endpoint().url(),
-          " does not speak HTTP/1.1; if that is the gRPC port, write grpc:// in place of http://"));
-    }
-    return absl::UnavailableError(
-        absl::StrCat("lost the connection to ", loop_->endpoint().url(), ": ", error.message()));
+    const bool other = error == http::error::bad_version;
+    return ConnectionLost(loop_->endpoint(), other ? "it does not speak HTTP/1.1; if that is the "
+                                                     "gRPC port, write grpc:// in place of http://"
+                                                   : error.message());
   }
 
   void End(const absl::Status& status) {

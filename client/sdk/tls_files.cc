@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/tls/certificates.h"
 
 namespace waferline::sdk {
 namespace {
@@ -16,75 +17,78 @@ constexpr size_t kMaxPemBytes = 1 << 20;
 constexpr const char* kCertificates = "certificates in PEM form";
 constexpr const char* kKey = "the certificate's private key in PEM form, not encrypted";
 
-absl::Status StatusOf(const char* flag, const std::string& path, const error_code& error,
+absl::Status Unusable(const char* flag, const std::string& path, const std::string& why,
                       const char* expected) {
-  if (!error) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(flag, " ", path, ": ", error.message(), "; expected ", expected));
-}
-
-absl::Status Check(const char* flag, const std::string& path) {
-  const absl::Status status = CheckRegularFile(path, kMaxPemBytes);
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(flag, ": ", status.message()));
+      absl::StrCat(flag, " ", path, ": ", why, "; expected ", expected));
 }
 
 absl::StatusOr<std::string> TextOf(const char* flag, const std::string& path) {
-  WL_RETURN_IF_ERROR(Check(flag, path));
-  return ReadFile(path, kMaxPemBytes);
+  const absl::Status status = CheckRegularFile(path, kMaxPemBytes);
+  if (status.ok()) return ReadFile(path, kMaxPemBytes);
+  return absl::Status(status.code(), absl::StrCat(flag, ": ", status.message()));
 }
 
-absl::Status Use(const Endpoint& endpoint, const KeyPair& pair, context* tls) {
-  error_code error;
+void UsePair(const TlsTexts& pem, context* tls, error_code* of_chain, error_code* of_key) {
   // Else the library asks for a password at the terminal.
-  tls->set_password_callback([](size_t, context::password_purpose) { return ""; }, error);
-  tls->use_certificate_chain(boost::asio::buffer(pair.chain), error);
-  if (error) return StatusOf("--cert", endpoint.cert, error, kCertificates);
-  tls->use_private_key(boost::asio::buffer(pair.key), context::pem, error);
-  return StatusOf("--key", endpoint.key, error, kKey);
+  tls->set_password_callback([](size_t, context::password_purpose) { return ""; }, *of_key);
+  tls->use_certificate_chain(boost::asio::buffer(pem.chain), *of_chain);
+  if (!*of_chain) tls->use_private_key(boost::asio::buffer(pem.key), context::pem, *of_key);
+}
+
+absl::Status ReadPair(const TlsPaths& paths, TlsTexts* pem) {
+  constexpr int kMaxReadings = 8;
+  for (int reading = 1;; ++reading) {
+    const TlsTexts before = *pem;
+    WL_ASSIGN_OR_RETURN(pem->chain, TextOf("--cert", paths.cert));
+    WL_ASSIGN_OR_RETURN(pem->key, TextOf("--key", paths.key));
+    context tls(context::tls_client);
+    error_code of_chain, of_key;
+    UsePair(*pem, &tls, &of_chain, &of_key);
+    if (!of_chain && !of_key) return absl::OkStatus();
+    const bool changed = pem->chain != before.chain || pem->key != before.key;
+    if (changed && reading < kMaxReadings) continue;
+    return of_chain ? Unusable("--cert", paths.cert, of_chain.message(), kCertificates)
+                    : Unusable("--key", paths.key, of_key.message(), kKey);
+  }
 }
 
 }  // namespace
 
-absl::StatusOr<KeyPair> ReadKeyPair(const Endpoint& endpoint) {
-  if (endpoint.cert.empty()) return KeyPair{};
-  constexpr int kMaxReadings = 8;
-  KeyPair before;
-  for (int reading = 1;; ++reading) {
-    KeyPair pair;
-    WL_ASSIGN_OR_RETURN(pair.chain, TextOf("--cert", endpoint.cert));
-    WL_ASSIGN_OR_RETURN(pair.key, TextOf("--key", endpoint.key));
+absl::StatusOr<TlsTexts> ReadTlsFiles(const TlsPaths& paths) {
+  TlsTexts pem;
+  if (!paths.ca.empty()) {
+    WL_ASSIGN_OR_RETURN(pem.ca, TextOf("--ca", paths.ca));
     context tls(context::tls_client);
-    absl::Status fits = Use(endpoint, pair, &tls);
-    if (fits.ok()) return pair;
-    const bool changed = pair.chain != before.chain || pair.key != before.key;
-    if (!changed || reading == kMaxReadings) return fits;
-    before = std::move(pair);
+    error_code error;
+    tls.add_certificate_authority(boost::asio::buffer(pem.ca), error);
+    if (error) return Unusable("--ca", paths.ca, error.message(), kCertificates);
+    if (tls::CertificatesOf(pem.ca).empty()) {
+      return Unusable("--ca", paths.ca, "it holds none", kCertificates);
+    }
   }
+  if (!paths.cert.empty()) WL_RETURN_IF_ERROR(ReadPair(paths, &pem));
+  return pem;
 }
 
-absl::Status UseTlsFiles(const Endpoint& endpoint, context* tls) {
-  error_code error;
+absl::Status UseTlsTexts(const TlsTexts& pem, context* tls) {
+  error_code of_ca, of_chain, of_key;
   tls->set_verify_mode(context::verify_peer);
-  if (endpoint.ca.empty()) {
+  if (pem.ca.empty()) {
     // Without certificates none is trusted, and that is said then.
-    tls->set_default_verify_paths(error);
+    error_code ignored;
+    tls->set_default_verify_paths(ignored);
   } else {
-    WL_RETURN_IF_ERROR(Check("--ca", endpoint.ca));
-    tls->load_verify_file(endpoint.ca, error);
-    if (error) return StatusOf("--ca", endpoint.ca, error, kCertificates);
+    tls->add_certificate_authority(boost::asio::buffer(pem.ca), of_ca);
     // The server's own certificate may be in the file, without who issued it.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(tls->native_handle()),
                                 X509_V_FLAG_PARTIAL_CHAIN);
   }
-  if (endpoint.cert.empty()) return absl::OkStatus();
-  WL_ASSIGN_OR_RETURN(const KeyPair pair, ReadKeyPair(endpoint));
-  return Use(endpoint, pair, tls);
-}
-
-absl::Status CheckTlsFiles(const Endpoint& endpoint) {
-  context tls(context::tls_client);
-  return UseTlsFiles(endpoint, &tls);
+  if (!pem.chain.empty()) UsePair(pem, tls, &of_chain, &of_key);
+  for (const error_code& error : {of_ca, of_chain, of_key}) {
+    if (error) return absl::InternalError(absl::StrCat("TLS: ", error.message()));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace waferline::sdk

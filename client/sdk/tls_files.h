@@ -1,4 +1,5 @@
-// The PEM files of an endpoint: in the TLS context of its HTTP connections, and as texts for gRPC.
+// The PEM files of an endpoint, read once: as texts, for gRPC, and in the TLS context of its HTTP
+// connections. Any thread.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -10,21 +11,18 @@
 
 namespace waferline::sdk {
 
-struct KeyPair {
-  std::string chain;  // the own certificate, then those between it and its CA
-  std::string key;
+// Of the flags --ca, --cert and --key; "": not given.
+struct TlsPaths {
+  std::string ca, cert, key;
 };
 
-// Endpoint::cert and ::key, "" if the endpoint has none. Read again while they change and do not
-// fit: they are being replaced. InvalidArgument or NotFound names the flag and the file that cannot
-// be used.
-absl::StatusOr<KeyPair> ReadKeyPair(const Endpoint& endpoint);
+// Texts of which a context can be made. Certificate and key are read again while they change and do
+// not fit: they are being replaced. InvalidArgument or NotFound names the flag and the file that
+// cannot be used.
+absl::StatusOr<TlsTexts> ReadTlsFiles(const TlsPaths& paths);
 
-// Trusts the authorities in Endpoint::ca or, if it is empty, the system's. InvalidArgument names
-// the flag and the file that cannot be used.
-absl::Status UseTlsFiles(const Endpoint& endpoint, boost::asio::ssl::context* context);
-
-// The same without a context to keep: gRPC's errors do not say which file it was.
-absl::Status CheckTlsFiles(const Endpoint& endpoint);
+// Trusts the authorities in TlsTexts::ca or, if it is empty, the system's. `pem` is of
+// ReadTlsFiles: the context has room for it, or Internal.
+absl::Status UseTlsTexts(const TlsTexts& pem, boost::asio::ssl::context* context);
 
 }  // namespace waferline::sdk

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/notification.h"
 
@@ -9,6 +10,13 @@ namespace waferline::sdk {
 namespace {
 
 constexpr const char* kUntrusted = "certificate verify failed";  // of OpenSSL
+constexpr char kTransport[] = "waferline/transport";
+
+absl::Status OfTransport(const std::string& message) {
+  absl::Status status = absl::UnavailableError(message);
+  status.SetPayload(kTransport, absl::Cord());
+  return status;
+}
 
 }  // namespace
 
@@ -33,15 +41,18 @@ Ending Run(TokenClient& client, const GenerateSpec& spec,
 }
 
 absl::Status NoTls(const Endpoint& endpoint, const std::string& reason) {
-  const bool untrusted = reason.find(kUntrusted) != std::string::npos;
-  return absl::UnavailableError(absl::StrCat(
-      "no TLS connection to ", endpoint.url(), ": ", reason,
-      untrusted ? "; --ca FILE names the authority that issued the server's certificate" : ""));
+  return OfTransport(absl::StrCat("no TLS connection to ", endpoint.url(), ": ", reason));
 }
+
+absl::Status ConnectionLost(const Endpoint& endpoint, const std::string& reason) {
+  return OfTransport(absl::StrCat("lost the connection to ", endpoint.url(), ": ", reason));
+}
+
+bool IsOfTransport(const absl::Status& status) { return status.GetPayload(kTransport).has_value(); }
 
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason) {
   if (reason.find(kUntrusted) != std::string::npos) return NoTls(endpoint, reason);
-  return absl::UnavailableError(
+  return OfTransport(
       absl::StrCat("no answer from ", endpoint.url(), ": ", reason,
                    "; is waferd running? Try `make serve`, or name a server with --server URL"));
 }

@@ -160,10 +160,13 @@ struct HttpQuestion {
 };
 absl::StatusOr<std::string> AskHttp(const Endpoint& endpoint, const HttpQuestion& question);
 
+// Whether it is an error of the three below: the transport's, of which port_probe.h may know more.
+bool IsOfTransport(const absl::Status& status);
 // Unavailable: no server answers at `endpoint`; says what to try.
 absl::Status ServerUnreachable(const Endpoint& endpoint, const std::string& reason);
-// Unavailable: the handshake failed; says what to try.
+// Unavailable: the handshake failed, or the connection broke.
 absl::Status NoTls(const Endpoint& endpoint, const std::string& reason);
+absl::Status ConnectionLost(const Endpoint& endpoint, const std::string& reason);
 // DeadlineExceeded: it took the connection and then said nothing for `patience`.
 absl::Status ServerSilent(const Endpoint& endpoint, Nanoseconds patience);
 

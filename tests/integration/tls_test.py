@@ -284,6 +284,15 @@ def test_an_authoritys_key_that_is_encrypted_asks_for_nothing(tmp_path):
     assert done.returncode == 1 and f"{key} holds no PEM key that is not encrypted" in done.stderr, done.stderr
 
 
+def test_an_authority_whose_key_is_anothers_issues_nothing(tmp_path):
+    lab, other = Lab(tmp_path / "lab"), Lab(tmp_path / "other")
+    before = (lab.folder / "frontend/tls.crt").read_bytes()
+    (lab.folder / "ca.key").write_bytes((other.folder / "ca.key").read_bytes())
+    done = waferctl("certs", "issue", lab.folder, "frontend")
+    assert done.returncode == 1 and f"{lab.folder}/ca.key is not the key of {lab.folder}/ca.crt" in done.stderr, done.stderr
+    assert (lab.folder / "frontend/tls.crt").read_bytes() == before
+
+
 def test_fields_that_do_not_fit_are_refused(tmp_path):
     for fields, said in (("cert: a, key: b, trust_domain: c", "no effect without ca"), ("cert: a", "tls.key"),
                          ("cert: a, key: b, client_certificates: required", "needs ca"),

@@ -29,6 +29,28 @@ std::vector<Flag> With(std::vector<Flag> more) {
   return flags;
 }
 
+std::vector<Flag> KeyFlags() {
+  return {TextFlag("tenant", "NAME", "who pays for what it asks").Required(),
+          TextFlag("project", "NAME", "of the tenant; usage is split by it"),
+          TextFlag("model", "NAME", "a model it may use; all if not given").Repeatable(),
+          Switch("admin", "it may operate the server and read all usage"),
+          Switch("read-usage", "it may read its tenant's usage"),
+          IntegerFlag("expires-days", "N", "never if not given", {1, 36500})};
+}
+
+std::vector<Flag> QuotaFlags() {
+  const IntegerRange count{1, kMaxCount};
+  return {TextFlag("tenant", "NAME", "whose").Required(),
+          IntegerFlag("requests-per-day", "N", "of each server", count),
+          IntegerFlag("tokens-per-minute", "N", "of each server", count),
+          IntegerFlag("concurrent-requests", "N", "in flight in each server", count),
+          TextFlag("monthly-soft-usd", "USD", "answers say so when it is passed"),
+          TextFlag("monthly-hard-usd", "USD", "requests are refused before it is passed"),
+          TextFlag("prepaid-usd", "USD", "all that was paid in so far"),
+          TextFlag("project-shares", "PROJECT=SHARE,...",
+                   "of these limits, the balance excepted: search=0.25")};
+}
+
 // Prints the answer as it is, or `text` of it.
 absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> answer,
                     const std::function<void(const json::object&)>& text) {
@@ -112,7 +134,9 @@ absl::Status CreateKey(const Arguments& arguments) {
   if (arguments.Has("expires-days")) {
     body["expires_in_s"] = arguments.Integer("expires-days") * 24 * 3600;
   }
-  return ShowNewKey(arguments, AskAccounts(arguments, "POST", "/admin/keys", JsonText(body)), "");
+  const auto made = AskAccounts(arguments, "POST", "/admin/keys", JsonText(body));
+  if (!made.ok()) return NamedByFlags(made.status(), KeyFlags());
+  return ShowNewKey(arguments, made, "");
 }
 
 absl::Status RotateKey(const Arguments& arguments) {
@@ -168,7 +192,9 @@ absl::Status SetQuota(const Arguments& arguments) {
   if (arguments.Has("project-shares")) {
     WL_ASSIGN_OR_RETURN(body["project_shares"], ReadShares(arguments.Text("project-shares")));
   }
-  return Report(arguments, AskAccounts(arguments, "POST", "/admin/quotas", JsonText(body)),
+  const auto set = AskAccounts(arguments, "POST", "/admin/quotas", JsonText(body));
+  if (!set.ok()) return NamedByFlags(set.status(), QuotaFlags());
+  return Report(arguments, set,
                 [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
 }
 
@@ -209,13 +235,7 @@ std::vector<Command> KeyCommands() {
            .run = ListKeys},
           {.words = "keys create",
            .summary = "Make an API key, which is shown once",
-           .flags =
-               With({TextFlag("tenant", "NAME", "who pays for what it asks").Required(),
-                     TextFlag("project", "NAME", "of the tenant; usage is split by it"),
-                     TextFlag("model", "NAME", "a model it may use; all if not given").Repeatable(),
-                     Switch("admin", "it may operate the server and read all usage"),
-                     Switch("read-usage", "it may read its tenant's usage"),
-                     IntegerFlag("expires-days", "N", "never if not given", {1, 36500})}),
+           .flags = With(KeyFlags()),
            .examples = {"waferctl keys create --tenant acme --project search --expires-days 90"},
            .run = CreateKey},
           {.words = "keys rotate",
@@ -235,7 +255,6 @@ std::vector<Command> KeyCommands() {
 }
 
 std::vector<Command> QuotaCommands() {
-  const IntegerRange count{1, kMaxCount};
   return {{.words = "quotas list",
            .summary = "List tenants' limits",
            .flags = HttpServerFlags(),
@@ -243,16 +262,7 @@ std::vector<Command> QuotaCommands() {
            .run = ListQuotas},
           {.words = "quotas set",
            .summary = "Replace a tenant's limits; what is not given is not limited",
-           .flags = With(
-               {TextFlag("tenant", "NAME", "whose").Required(),
-                IntegerFlag("requests-per-day", "N", "of each server", count),
-                IntegerFlag("tokens-per-minute", "N", "of each server", count),
-                IntegerFlag("concurrent-requests", "N", "in flight in each server", count),
-                TextFlag("monthly-soft-usd", "USD", "answers say so when it is passed"),
-                TextFlag("monthly-hard-usd", "USD", "requests are refused before it is passed"),
-                TextFlag("prepaid-usd", "USD", "all that was paid in so far"),
-                TextFlag("project-shares", "PROJECT=SHARE,...",
-                         "of these limits, the balance excepted: search=0.25")}),
+           .flags = With(QuotaFlags()),
            .examples = {"waferctl quotas set --tenant acme --tokens-per-minute 100000 "
                         "--monthly-hard-usd 250"},
            .run = SetQuota},

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/sdk/port_probe.h"
 #include "client/sdk/tls_files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -94,11 +95,16 @@ absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& f
   return status;
 }
 
-void NameTheKey(Command* command) {
+void SayWhatToTry(Command* command) {
   const auto is_key = [](const Flag& flag) { return flag.name == "api-key"; };
   if (std::none_of(command->flags.begin(), command->flags.end(), is_key)) return;
   command->run = [run = std::move(command->run)](const Arguments& arguments) {
     absl::Status status = run(arguments);
+    if (sdk::IsOfTransport(status)) {
+      const absl::StatusOr<sdk::Endpoint> endpoint = EndpointOf(arguments);
+      const std::string what = endpoint.ok() ? sdk::WhatAnswers(*endpoint) : "";
+      return what.empty() ? status : absl::UnavailableError(what);
+    }
     const bool has_key = arguments.Has("api-key") || !Environment("WAFERLINE_API_KEY", "").empty();
     if (!absl::IsUnauthenticated(status) || has_key) return status;
     return absl::UnauthenticatedError(
@@ -109,9 +115,9 @@ void NameTheKey(Command* command) {
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
   absl::StatusOr<sdk::Endpoint> endpoint = sdk::ParseEndpoint(arguments.Text("server"));
   if (!endpoint.ok()) return UsageError("--server: " + std::string(endpoint.status().message()));
+  sdk::TlsPaths paths;
   for (const auto& [flag, path] :
-       {std::pair{"ca", &endpoint->ca}, std::pair{"cert", &endpoint->cert},
-        std::pair{"key", &endpoint->key}}) {
+       {std::pair{"ca", &paths.ca}, std::pair{"cert", &paths.cert}, std::pair{"key", &paths.key}}) {
     if (!arguments.Has(flag)) continue;
     if (!endpoint->tls) {
       return UsageError(absl::StrCat("--", flag, " has no effect with ", endpoint->url(),
@@ -119,10 +125,8 @@ absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments) {
     }
     *path = arguments.Text(flag);
   }
-  if (endpoint->cert.empty() != endpoint->key.empty()) {
-    return UsageError("--cert and --key go together");
-  }
-  if (endpoint->tls) WL_RETURN_IF_ERROR(sdk::CheckTlsFiles(*endpoint));
+  if (paths.cert.empty() != paths.key.empty()) return UsageError("--cert and --key go together");
+  WL_ASSIGN_OR_RETURN(endpoint->pem, sdk::ReadTlsFiles(paths));
   if (arguments.Has("timeout")) {
     endpoint->patience =
         sdk::Patience::Of(Nanoseconds(std::llround(arguments.Number("timeout") * 1e9)));

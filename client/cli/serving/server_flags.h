@@ -26,8 +26,9 @@ std::vector<Flag> GenerateFlags();
 // A server's refusal whose message begins with a field's name, with that of the flag in its place.
 absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& flags);
 
-// Where the command has --api-key and is refused without one, it says how to give it.
-void NameTheKey(Command* command);
+// Where the command has --server: refused without a key it says how to give one, and where no
+// server answers what does, and what to write.
+void SayWhatToTry(Command* command);
 
 // A usage error if --server cannot be read.
 absl::StatusOr<sdk::Endpoint> EndpointOf(const Arguments& arguments);

@@ -1,5 +1,6 @@
 #include "wafer_backend/base/tls/certificates.h"
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -47,6 +48,29 @@ std::string UriNameOf(const X509* leaf) {
   }
   GENERAL_NAMES_free(names);
   return found == 1 ? uri : "";
+}
+
+std::vector<std::string> HostNamesOf(const X509* leaf) {
+  auto* names =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr));
+  std::vector<std::string> hosts;
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type != GEN_DNS && name->type != GEN_IPADD) continue;
+    const ASN1_STRING* text = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+    const unsigned char* data = ASN1_STRING_get0_data(text);
+    const int size = ASN1_STRING_length(text);
+    char address[INET6_ADDRSTRLEN] = "";
+    if (name->type == GEN_DNS) {
+      hosts.emplace_back(reinterpret_cast<const char*>(data), static_cast<size_t>(size));
+    } else if (inet_ntop(size == 4 ? AF_INET : AF_INET6, data, address, sizeof(address)) !=
+                   nullptr &&
+               (size == 4 || size == 16)) {
+      hosts.emplace_back(address);
+    }
+  }
+  GENERAL_NAMES_free(names);
+  return hosts;
 }
 
 }  // namespace waferline::tls
