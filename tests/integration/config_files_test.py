@@ -2,8 +2,10 @@
 
 import os
 import re
+import subprocess
+import time
 
-from cloud import ROOT, waferctl
+from cloud import BIN, ROOT, waferctl
 from config_test import DEMO, check
 
 
@@ -34,7 +36,8 @@ def test_every_file_that_a_configuration_names_is_looked_at(tmp_path):
         if right is not None:
             done = check(tmp_path, DEMO + text(right))
             assert done.returncode == 0, (field, done.stderr)
-        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "pipe", tmp_path / "text"):
+        pipe = () if field == "billing.prices" else (tmp_path / "pipe",)  # which is waited for, and may be ended
+        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", *pipe):
             done = check(tmp_path, DEMO + text(wrong))
             assert done.returncode == 1 and done.stderr.count("server.yaml:") == 1, (field, wrong, done.stdout, done.stderr)
             assert f": {field}: " in done.stderr and str(wrong).removesuffix("/none") in done.stderr, (field, done.stderr)  # or its folder
@@ -46,8 +49,18 @@ def test_every_file_that_a_configuration_names_is_looked_at(tmp_path):
         weights = (tmp_path / "pipe",) if "gguf" in old else ()  # text may come by a pipe
         for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", *weights):
             new = old.replace(re.match(r"[^,\n]+", old)[0], str(wrong))
-            done = check(tmp_path, DEMO.replace(f": {old}", f": {new}", 1))
+            name = field.rsplit(".", 1)[1]
+            done = check(tmp_path, DEMO.replace(f"{name}: {old}", f"{name}: {new}", 1))
             assert done.returncode == 1 and f": {field}: " in done.stderr and str(wrong) in done.stderr, (field, wrong, done.stderr)
+
+
+def test_a_pipe_that_says_nothing_can_be_ended(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "server.yaml").write_text(DEMO.replace("shape: llama-3.1-70b", f"shape: {tmp_path}/pipe"))
+    with subprocess.Popen([BIN / "waferd", "--check-config", "--config", tmp_path / "server.yaml"], stderr=subprocess.PIPE, text=True) as waiting:
+        time.sleep(1)
+        waiting.terminate()
+        assert waiting.wait(20) == 0 and "a signal came before it was ready" in waiting.stderr.read()
 
 
 def test_what_files_say_must_fit_as_it_must_when_served(tmp_path):
