@@ -97,6 +97,10 @@ void ForceTool(Fields& fields, std::string_view field, const json::value* name,
 bool ReadChoice(Fields& fields, std::string_view field, ToolRequest* request) {
   const json::value* choice = fields.Find(field);
   if (choice == nullptr) return true;
+  const char* const allowed = request->legacy
+                                  ? "must be none, auto or {\"name\": ...}"
+                                  : "must be none, auto, required or {\"type\": \"function\", "
+                                    "\"function\": {\"name\": ...}}";
   if (choice->is_string()) {
     const json::string& text = choice->get_string();
     if (text == "none") return false;
@@ -105,21 +109,21 @@ bool ReadChoice(Fields& fields, std::string_view field, ToolRequest* request) {
     } else if (text == "required" && !request->legacy) {
       request->calls.text_allowed = false;
     } else if (text != "auto") {
-      fields.Fail(field, request->legacy
-                             ? "must be none, auto or {\"name\": ...}"
-                             : "must be none, auto, required or {\"type\": \"function\", "
-                               "\"function\": {\"name\": ...}}");
+      fields.Fail(field, allowed);
     }
     return true;
   }
-  const json::object* object = fields.Object(field);
-  if (object == nullptr) return true;
+  const json::object* object = choice->if_object();
+  if (object == nullptr) {
+    fields.Fail(field, allowed);
+    return true;
+  }
   if (!request->legacy) {
     const json::value* type = object->if_contains("type");
     const json::value* function = object->if_contains("function");
     if (type == nullptr || *type != json::value("function") || function == nullptr ||
         !function->is_object()) {
-      fields.Fail(field, "must be {\"type\": \"function\", \"function\": {\"name\": ...}}");
+      fields.Fail(field, allowed);
       return true;
     }
     object = &function->get_object();

@@ -149,6 +149,15 @@ TEST_CASE("an error of a type names every type that is allowed") {
   CHECK(Body(refused.status()).find(said) != std::string::npos);
 }
 
+TEST_CASE("a choice of tools is a word or a function") {
+  for (const std::string choice : {"5", "[]", "{}", R"("f")", R"({"type":"function"})"}) {
+    const auto refused = Chat(
+        kHi + R"(,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":)" + choice);
+    INFO(choice << Body(refused.status()));
+    CHECK(Body(refused.status()).find("must be none, auto, required or {") != std::string::npos);
+  }
+}
+
 TEST_CASE("arguments of a call are JSON in a string, or an object") {
   const auto call = [](const std::string& arguments) {
     return Chat(R"("messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[
