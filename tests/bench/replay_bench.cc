@@ -1,12 +1,12 @@
 // What an offline run costs, in CPU time of its one thread:
 //
-//   replay_bench --config FLEET.yaml [--trace FILE] [--rounds 5]
+//   replay_bench --config FLEET.yaml [--trace FILE] [--rounds 5] [--only "fleet x 1"]
 //
 // Reading the trace, then the simulation: the load doubled with its devices (each is equally busy),
 // the load doubled on the same devices, the same load on up to 10,000 times the devices, and the
 // load repeated. Each is run a second time with one
 // token a request: what the other tokens cost beyond that should stay the same; what a request
-// costs grows with the devices that it is routed over.
+// costs grows with the devices that it is routed over. --only: the loads with that in their names.
 // Without a trace: 12,000 generated requests of 12,000 prompt and 343 output tokens on average.
 #include <algorithm>
 #include <cstdio>
@@ -87,13 +87,14 @@ Cost Measure(const Load& load, fleet::FleetConfig fleet, const simulator::Trace&
 }
 
 int Main(int argc, char** argv) {
-  std::string config, trace_path;
+  std::string config, trace_path, only;
   int rounds = 5;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--config") config = argv[i + 1];
     if (flag == "--trace") trace_path = argv[i + 1];
     if (flag == "--rounds") rounds = std::atoi(argv[i + 1]);
+    if (flag == "--only") only = argv[i + 1];
   }
   simulator::Trace trace;
   if (trace_path.empty()) {
@@ -125,6 +126,7 @@ int Main(int argc, char** argv) {
   std::printf("%-22s %9s %8s %12s %18s %14s %16s\n", "", "tokens", "s", "ns a token",
               "of those, its own", "us a request", "times real time");
   for (const Load& load : loads) {
+    if (load.name.find(only) == std::string::npos) continue;
     const Cost all = Measure(load, fleet, trace, rounds);
     const Cost requests = Measure(load, fleet, one_token, rounds);
     const auto tokens = static_cast<double>(all.report.output_tokens);
