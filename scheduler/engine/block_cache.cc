@@ -10,46 +10,49 @@ void BlockCache::Pin::Release() {
 }
 
 BlockCache::BlockCache(PagePool* pool, Pages per_block, Owner owner)
-    : pool_(pool), per_block_(per_block), owner_(std::move(owner)), table_(1024, kNone) {}
+    : pool_(pool), per_block_(per_block), owner_(std::move(owner)), table_(kFirstPlaces) {}
 
 uint32_t BlockCache::Find(uint64_t hash) const {
   const size_t mask = table_.size() - 1;
-  for (size_t i = hash & mask;; i = (i + 1) & mask) {
-    const uint32_t block = table_[i];
-    if (block == kNone || blocks_[block].hash == hash) return block;
+  const auto low_hash = static_cast<uint32_t>(hash);
+  for (size_t i = low_hash & mask;; i = (i + 1) & mask) {
+    const Place& place = table_[i];
+    if (place.block == kNone) return kNone;
+    if (place.low_hash == low_hash && blocks_[place.block].hash == hash) return place.block;
   }
+}
+
+void BlockCache::Put(Place place) {
+  const size_t mask = table_.size() - 1;
+  size_t i = place.low_hash & mask;
+  while (table_[i].block != kNone) i = (i + 1) & mask;
+  table_[i] = place;
 }
 
 void BlockCache::Index(uint64_t hash, uint32_t block) {
-  if ((used_ + 1) * 2 > table_.size()) {
-    std::vector<uint32_t> old(table_.size() * 2, kNone);
+  if ((used_ + 1) * 4 > table_.size()) {
+    std::vector<Place> old(table_.size() * 2);
     old.swap(table_);
-    for (const uint32_t moved : old) {
-      if (moved != kNone) {
-        size_t i = blocks_[moved].hash & (table_.size() - 1);
-        while (table_[i] != kNone) i = (i + 1) & (table_.size() - 1);
-        table_[i] = moved;
-      }
+    for (const Place& moved : old) {
+      if (moved.block != kNone) Put(moved);
     }
   }
-  size_t i = hash & (table_.size() - 1);
-  while (table_[i] != kNone) i = (i + 1) & (table_.size() - 1);
-  table_[i] = block;
+  Put({static_cast<uint32_t>(hash), block});
 }
 
-void BlockCache::Unindex(uint64_t hash) {
+void BlockCache::Unindex(uint32_t block) {
   const size_t mask = table_.size() - 1;
-  size_t hole = hash & mask;
-  while (blocks_[table_[hole]].hash != hash) hole = (hole + 1) & mask;
-  for (size_t i = (hole + 1) & mask; table_[i] != kNone; i = (i + 1) & mask) {
+  size_t hole = blocks_[block].hash & mask;
+  while (table_[hole].block != block) hole = (hole + 1) & mask;
+  for (size_t i = (hole + 1) & mask; table_[i].block != kNone; i = (i + 1) & mask) {
     // Moves back whatever may not be found across the hole.
-    const size_t home = blocks_[table_[i]].hash & mask;
+    const size_t home = table_[i].low_hash & mask;
     if (((i - home) & mask) >= ((i - hole) & mask)) {
       table_[hole] = table_[i];
       hole = i;
     }
   }
-  table_[hole] = kNone;
+  table_[hole] = {};
 }
 
 void BlockCache::Link(uint32_t block) {
@@ -103,7 +106,7 @@ bool BlockCache::EvictOldest() {
   if (oldest_ == kNone) return false;
   const uint32_t block = oldest_;
   Unlink(block);
-  Unindex(blocks_[block].hash);
+  Unindex(block);
   blocks_[block].lease.Release();
   free_.push_back(block);
   --used_;
@@ -158,15 +161,15 @@ BlockCache::Added BlockCache::Insert(std::span<const uint64_t> blocks) {
 }
 
 void BlockCache::Clear() {
-  for (const uint32_t block : table_) {
-    if (block != kNone) ReportGone(blocks_[block]);
+  for (const Place& place : table_) {
+    if (place.block != kNone) ReportGone(blocks_[place.block]);
   }
   ++epoch_;
   used_ = pinned_ = 0;
   blocks_.clear();
   free_.clear();
   newest_ = oldest_ = kNone;
-  table_.assign(1024, kNone);
+  table_.assign(kFirstPlaces, {});
 }
 
 }  // namespace waferline::engine

@@ -86,9 +86,18 @@ class BlockCache {
     PagePool::Lease lease;
   };
 
+  // Where a block is to be found, with enough of its hash that looking for another one, or moving
+  // this one, does not touch the block.
+  struct Place {
+    uint32_t low_hash = 0;
+    uint32_t block = kNone;
+  };
+  static constexpr size_t kFirstPlaces = 16;
+
   uint32_t Find(uint64_t hash) const;
   void Index(uint64_t hash, uint32_t block);
-  void Unindex(uint64_t hash);
+  void Put(Place place);
+  void Unindex(uint32_t block);
   void Link(uint32_t block);  // as the newest
   void Unlink(uint32_t block);
   bool EvictOldest();
@@ -107,8 +116,8 @@ class BlockCache {
   uint32_t newest_ = kNone;
   uint32_t oldest_ = kNone;
   // Open addressing with linear probing and no tombstones (deletion shifts back): hashes are
-  // already mixed.
-  std::vector<uint32_t> table_;  // power of two, at most half full
+  // already mixed. A place that is free has kNone.
+  std::vector<Place> table_;  // power of two, at most a quarter full
 };
 
 }  // namespace waferline::engine
