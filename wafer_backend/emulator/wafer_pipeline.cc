@@ -18,7 +18,6 @@ WaferPipeline::WaferPipeline(std::shared_ptr<const StageCosts> costs,
       stage_slowdown_(costs_->stage_count(), 1.0),
       healthy_(healthy ? std::move(healthy) : std::make_shared<const Table>(Tabulate())),
       table_(healthy_),
-      entered_(table_->size()),
       busy_before_(costs_->stage_count()) {}
 
 std::unique_ptr<WaferPipeline> WaferPipeline::Clone() const {
@@ -56,7 +55,8 @@ WaferPipeline::Table WaferPipeline::Tabulate() const {
   return table;
 }
 
-WaferPipeline::Sample WaferPipeline::At(Tokens kv_length) const {
+// Runs for every token, as Enter does: a call would cost as much as what it does.
+[[gnu::always_inline]] inline WaferPipeline::Sample WaferPipeline::At(Tokens kv_length) const {
   const size_t i = kv_length.count() >> kKvShift;
   const int64_t rest = kv_length.count() & (kKvStep - 1);
   const Table& table = *table_;
@@ -68,12 +68,20 @@ WaferPipeline::Sample WaferPipeline::At(Tokens kv_length) const {
 }
 
 DecodePipeline::Beat WaferPipeline::Enter(Nanoseconds ready, Tokens kv_length, int width) {
+  const auto step = static_cast<size_t>(kv_length.count() >> kKvShift);
+  if (step >= entered_.size()) return EnterFirst(ready, kv_length, width);
   const Sample cost = At(kv_length);
   const Nanoseconds enters = std::max(ready, entry_free_);
   const Nanoseconds occupies(cost.bottleneck_ns * width);
   entry_free_ = enters + occupies;
-  entered_[kv_length.count() >> kKvShift] += width;
+  entered_[step] += width;
   return {occupies, enters + Nanoseconds(cost.latency_ns + cost.bottleneck_ns * (width - 1))};
+}
+
+// Apart and last, so that Enter saves no registers for it.
+DecodePipeline::Beat WaferPipeline::EnterFirst(Nanoseconds ready, Tokens kv_length, int width) {
+  entered_.resize(static_cast<size_t>(kv_length.count() >> kKvShift) + 1);
+  return Enter(ready, kv_length, width);
 }
 
 Nanoseconds WaferPipeline::Latency(Tokens kv_length) const {

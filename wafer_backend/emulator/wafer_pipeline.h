@@ -19,7 +19,7 @@
 
 namespace waferline::emulator {
 
-class WaferPipeline : public DecodePipeline {
+class WaferPipeline final : public DecodePipeline {
  public:
   explicit WaferPipeline(std::shared_ptr<const StageCosts> costs);
 
@@ -47,6 +47,7 @@ class WaferPipeline : public DecodePipeline {
   WaferPipeline(std::shared_ptr<const StageCosts> costs, std::shared_ptr<const Table> healthy);
   Table Tabulate() const;
   Sample At(Tokens kv_length) const;
+  [[gnu::noinline]] Beat EnterFirst(Nanoseconds ready, Tokens kv_length, int width);
   double SlowdownOf(int stage) const { return slowdown_ * stage_slowdown_[stage]; }
   void ChangeSpeed(double* factor, double to);
 
@@ -57,7 +58,8 @@ class WaferPipeline : public DecodePipeline {
   std::shared_ptr<const Table> table_;  // as fast as it is now
   Nanoseconds entry_free_;
   // Tokens that entered, by KV length in steps, since the last change of speed; from them the busy
-  // time of every stage follows without touching each stage for each token.
+  // time of every stage follows without touching each stage for each token. As long as the longest
+  // KV that has come: most units of a large fleet stand idle.
   std::vector<uint64_t> entered_;
   uint64_t entered_before_ = 0;
   std::vector<Nanoseconds> busy_before_;  // a stage's, up to the last change of speed
