@@ -9,11 +9,18 @@ namespace {
 constexpr size_t kSamples = 7;
 }  // namespace
 
-void BeatAgenda::Grow() {
+void BeatAgenda::MakeRoomInRing() {
+  if (tail_ - head_ < ring_.size()) return;
   std::vector<Beat> larger(ring_.size() * 2);
   for (size_t i = head_; i != tail_; ++i) larger[i & (larger.size() - 1)] = ring_[i & mask_];
   ring_.swap(larger);
   mask_ = ring_.size() - 1;
+}
+
+void BeatAgenda::InsertIntoMany(int64_t leaves_ns, SequenceRef sequence) {
+  MakeRoomInRing();
+  InsertIntoRing(leaves_ns, sequence);
+  if (ring_until_ns_ == kForever) KeepHalf();
 }
 
 // The ring has more than a few: its second half waits for its time. No step is laid yet.
@@ -31,7 +38,7 @@ void BeatAgenda::Refill() {
   if (in_steps_ == 0) {
     if (later_.size() <= kFew / 2) {
       ring_until_ns_ = kForever;
-      for (const Beat& beat : later_) InsertIntoRing(beat);
+      for (const Beat& beat : later_) InsertIntoRing(beat.leaves_ns, beat.sequence);
       later_.clear();
       return;
     }
@@ -43,7 +50,10 @@ void BeatAgenda::Refill() {
     std::stable_sort(step.begin(), step.end(),
                      [](const Beat& a, const Beat& b) { return a.leaves_ns < b.leaves_ns; });
   }
-  for (const Beat& beat : step) InsertIntoRing(beat);
+  for (const Beat& beat : step) {
+    MakeRoomInRing();
+    InsertIntoRing(beat.leaves_ns, beat.sequence);
+  }
   in_steps_ -= step.size();
   step.clear();
   ring_until_ns_ = steps_from_ns_ + (static_cast<int64_t>(next_step_) << step_bits_);

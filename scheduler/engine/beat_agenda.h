@@ -37,10 +37,12 @@ class BeatAgenda {
     if (++head_ == tail_ && ring_until_ns_ != kForever) Refill();
   }
 
-  void Insert(const Beat& beat) {
-    if (beat.leaves_ns >= ring_until_ns_) return InsertLater(beat);
-    InsertIntoRing(beat);
-    if (ring_until_ns_ == kForever && tail_ - head_ > kFew) KeepHalf();
+  // By its parts: a Beat that is read whole just after its parts were written waits until they have
+  // reached the cache.
+  void Insert(int64_t leaves_ns, SequenceRef sequence) {
+    if (leaves_ns >= ring_until_ns_) return InsertLater({leaves_ns, sequence});
+    if (tail_ - head_ >= kFew) return InsertIntoMany(leaves_ns, sequence);
+    InsertIntoRing(leaves_ns, sequence);
   }
 
  private:
@@ -48,21 +50,22 @@ class BeatAgenda {
   static constexpr size_t kInAStep = 4;
   static constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
-  void InsertIntoRing(const Beat& beat) {
-    if (tail_ - head_ == ring_.size()) Grow();
+  // It has room.
+  void InsertIntoRing(int64_t leaves_ns, SequenceRef sequence) {
     size_t hole = tail_++;
-    while (hole != head_ && ring_[(hole - 1) & mask_].leaves_ns > beat.leaves_ns) {
+    while (hole != head_ && ring_[(hole - 1) & mask_].leaves_ns > leaves_ns) {
       ring_[hole & mask_] = ring_[(hole - 1) & mask_];
       --hole;
     }
-    ring_[hole & mask_] = beat;
+    ring_[hole & mask_] = {leaves_ns, sequence};
   }
   void InsertLater(const Beat& beat) {
     if (beat.leaves_ns >= steps_until_ns_) return later_.push_back(beat);
     steps_[static_cast<size_t>(beat.leaves_ns - steps_from_ns_) >> step_bits_].push_back(beat);
     ++in_steps_;
   }
-  void Grow();
+  void InsertIntoMany(int64_t leaves_ns, SequenceRef sequence);
+  void MakeRoomInRing();
   void KeepHalf();
   void Refill();
   void LaySteps();

@@ -101,7 +101,7 @@ class DecodePool final : private EventTarget {
     LaneIndex lane;
     DeviceIndex index;  // in its lane
     bool alive = true;
-    std::vector<double> acceptance;  // of draft tokens
+    std::vector<uint64_t> acceptance;  // of draft tokens: SeededStream::BoundOf its share
     std::unique_ptr<StageLedger> ledger;
     KvUse kv;  // by sequences
     std::unique_ptr<RunningSlotPool> running;
@@ -168,8 +168,10 @@ class DecodePool final : private EventTarget {
   void OnEvent(uint64_t word) override;
   void EnterBeat(SlotIndex slot, const HotSequence& hot);
   void Arm();
+  bool DeliverPlain(SequenceRef sequence, bool alone);
+  int64_t BeatsUntil() const;
   void OnBeat();
-  bool DeliverBeat(const BeatAgenda::Beat& beat);
+  bool DeliverBeat(SequenceRef sequence);
   bool DeliverDraft(SequenceRef sequence, HotSequence* hot);
   void GoOn(SlotIndex slot, uint32_t emitted, HotSequence* hot);
   uint32_t TokensOfBeat(SlotIndex slot) const;

@@ -32,7 +32,9 @@ void DecodePool::Add(LaneIndex lane, const DecodeUnitSpec& spec) {
   Unit& unit = units_[u];
   unit.spec = spec;
   unit.pipeline = spec.pipeline;
-  unit.acceptance = speculation.acceptance;
+  for (const double p : speculation.acceptance) {
+    unit.acceptance.push_back(SeededStream::BoundOf(p));
+  }
   unit.draft_width = 1 + static_cast<int>(speculation.acceptance.size());
   if (unit.draft_width > 1) unit.draft_time = speculation.draft_time;
   unit.lane = lane;

@@ -17,7 +17,7 @@ constexpr uint64_t kMaxDraft = 64;  // draws a token position has for itself
   const DecodePipeline::Beat beat = unit.pipeline->Enter(context_->now() + unit.draft_time,
                                                          Tokens(hot.kv_length), unit.draft_width);
   on_unit_[slot] += beat.occupies;
-  beats_.Insert({beat.leaves.count(), {slot, hot.generation}});
+  beats_.Insert(beat.leaves.count(), {slot, hot.generation});
 }
 
 void DecodePool::EnterPrompt(SlotIndex slot) {
@@ -28,7 +28,7 @@ void DecodePool::EnterPrompt(SlotIndex slot) {
   const DecodePipeline::Beat beat = units_[hot.unit].pipeline->Enter(
       context_->now(), Tokens(s.prefill_total), static_cast<int>(fresh));
   on_unit_[slot] += beat.occupies;
-  beats_.Insert({beat.leaves.count(), sequences_->RefOf(slot)});
+  beats_.Insert(beat.leaves.count(), sequences_->RefOf(slot));
   Arm();
 }
 
@@ -43,6 +43,9 @@ void DecodePool::Enter(SlotIndex slot) {
   draws_[slot].stream = SeededStream(s.request.sampling.seed).Fork(kAcceptanceStream);
   Unit& unit = units_[hot.unit];
   if (unit.pipeline != nullptr) {
+    const bool has_values = context_->lanes[hot.lane].values->has_values();
+    const bool wants_ids = (hot.flags & HotSequence::kRequestFlags) != 0;
+    if (!has_values && !wants_ids && hot.sink == nullptr) hot.flags |= HotSequence::kPlain;
     EnterBeat(slot, hot);
     Arm();
   } else {
@@ -90,26 +93,77 @@ void DecodePool::OnEvent(uint64_t word) {
   if (payload.generation == units_[unit].step_generation) OnBatchStep(unit);  // else it was lost
 }
 
+// After `emitted` tokens of a beat, of which its reader may have parked some.
+[[gnu::always_inline]] inline void DecodePool::GoOn(SlotIndex slot, uint32_t emitted,
+                                                    HotSequence* hot) {
+  if (hot->flags & HotSequence::kParked) {
+    hot->flags |= HotSequence::kAwaitsEntry;
+    return;
+  }
+  hot->kv_length += emitted;
+  EnterBeat(slot, *hot);
+}
+
+// How many tokens a beat gives: the draft's first ones that are accepted, and the model's own.
+uint32_t DecodePool::TokensOfBeat(SlotIndex slot) const {
+  const HotSequence& hot = sequences_->hot(slot);
+  const SeededStream& draws = draws_[slot].stream;
+  uint32_t accepted = 0;
+  for (const uint64_t bound : units_[hot.unit].acceptance) {
+    if (!draws.BelowAt(hot.generated * kMaxDraft + accepted, bound)) break;
+    ++accepted;
+  }
+  return std::min(1 + accepted, hot.max_tokens - hot.generated);
+}
+
+// A beat of a plain sequence between its first token and its last, which schedules nothing but the
+// next one; false: the beat is not such.
+[[gnu::always_inline]] inline bool DecodePool::DeliverPlain(SequenceRef sequence, bool alone) {
+  const SlotIndex slot = sequence.slot;
+  HotSequence& hot = sequences_->hot(slot);
+  if (hot.generation != sequence.generation) return false;
+  if ((hot.flags & HotSequence::kPlain) == 0 || hot.generated == 0) return false;
+  uint32_t tokens = 1;
+  if (units_[hot.unit].draft_width > 1) {
+    if (!alone) return false;
+    tokens = TokensOfBeat(slot);
+  }
+  if (hot.generated + tokens >= hot.max_tokens) return false;
+  emitter_->EmitPlain(slot, &hot, tokens);
+  GoOn(slot, tokens, &hot);
+  return true;
+}
+
+// The last instant whose beats come before all else, as long as none of them schedules anything.
+int64_t DecodePool::BeatsUntil() const {
+  if (context_->dirty.any() || emitter_->holds_time()) return -1;
+  const Timeline& timeline = *context_->timeline;
+  const int64_t limit_ns = context_->limit.count();
+  return timeline.empty() ? limit_ns : std::min(limit_ns, timeline.next_instant().count() - 1);
+}
+
 // Beats are taken as long as nothing else on the timeline comes before them: the timeline's agenda
 // is touched once for a run of beats, with the same order as if each beat were in it. What a beat
-// schedules may come before the next one, so the timeline is asked again for each.
+// schedules may come before the next one, so the timeline is asked again after each that is not
+// plain.
 void DecodePool::OnBeat() {
   EngineContext& context = *context_;
   Timeline& timeline = *context.timeline;
   int64_t now_ns = timeline.now().count();
   if (armed_ns_ != now_ns) return;
   armed_ns_ = kNotArmed;
+  int64_t until_ns = BeatsUntil();
   for (;;) {
-    const BeatAgenda::Beat beat = beats_.front();
+    const SequenceRef sequence = beats_.front().sequence;
     beats_.PopFront();
-    if (!DeliverBeat(beat)) break;
+    if (!DeliverPlain(sequence, until_ns >= now_ns)) {
+      if (!DeliverBeat(sequence)) break;
+      until_ns = BeatsUntil();
+    }
     if (beats_.empty()) return;
     const int64_t next_ns = beats_.front().leaves_ns;
     if (next_ns != now_ns) {
-      if (context.dirty.any() || emitter_->holds_time() || next_ns > context.limit.count()) {
-        break;
-      }
-      if (!timeline.empty() && timeline.next_instant().count() <= next_ns) break;
+      if (next_ns > until_ns) break;
       timeline.AdvanceTo(Nanoseconds(next_ns));
       now_ns = next_ns;
     }
@@ -119,16 +173,16 @@ void DecodePool::OnBeat() {
 }
 
 // False: the rest of the agenda has to wait, because time stands still or something else is due.
-bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
-  const SlotIndex slot = beat.sequence.slot;
+bool DecodePool::DeliverBeat(SequenceRef sequence) {
+  const SlotIndex slot = sequence.slot;
   HotSequence& hot = sequences_->hot(slot);
-  if (hot.generation != beat.sequence.generation) return true;  // ended or restarted meanwhile
+  if (hot.generation != sequence.generation) return true;  // ended or restarted meanwhile
   const bool prompt = (hot.flags & HotSequence::kPrefillsHere) != 0;
   if (prompt) {
-    context_->due.push_back(DueTokens{beat.sequence, 1});
+    context_->due.push_back(DueTokens{sequence, 1});
     return false;
   }
-  if (units_[hot.unit].draft_width > 1) return DeliverDraft(beat.sequence, &hot);
+  if (units_[hot.unit].draft_width > 1) return DeliverDraft(sequence, &hot);
   switch (emitter_->Emit(slot, &hot)) {
     case TokenEmitter::Emission::kGoOn:
       GoOn(slot, 1, &hot);
@@ -136,7 +190,7 @@ bool DecodePool::DeliverBeat(const BeatAgenda::Beat& beat) {
     case TokenEmitter::Emission::kOver:
       return true;
     case TokenEmitter::Emission::kPending:
-      context_->due.push_back(DueTokens{beat.sequence, 1});
+      context_->due.push_back(DueTokens{sequence, 1});
       return false;
   }
   return true;
@@ -155,29 +209,6 @@ bool DecodePool::DeliverDraft(SequenceRef sequence, HotSequence* hot) {
   const Timeline& timeline = *context.timeline;
   return context.due.empty() && !context.dirty.any() && !emitter_->holds_time() &&
          (timeline.empty() || timeline.next_instant() > timeline.now());
-}
-
-// After `emitted` tokens of a beat, of which its reader may have parked some.
-[[gnu::always_inline]] inline void DecodePool::GoOn(SlotIndex slot, uint32_t emitted,
-                                                    HotSequence* hot) {
-  if (hot->flags & HotSequence::kParked) {
-    hot->flags |= HotSequence::kAwaitsEntry;
-    return;
-  }
-  hot->kv_length += emitted;
-  EnterBeat(slot, *hot);
-}
-
-// How many tokens a beat gives: the draft's first ones that are accepted, and the model's own.
-uint32_t DecodePool::TokensOfBeat(SlotIndex slot) const {
-  const HotSequence& hot = sequences_->hot(slot);
-  const SeededStream& draws = draws_[slot].stream;
-  uint32_t accepted = 0;
-  for (const double p : units_[hot.unit].acceptance) {
-    if (draws.UniformAt(hot.generated * kMaxDraft + accepted) >= p) break;
-    ++accepted;
-  }
-  return std::min(1 + accepted, hot.max_tokens - hot.generated);
 }
 
 void DecodePool::StartStep(UnitIndex u) {

@@ -63,6 +63,16 @@ class EngineObserver {
   // Entered `phase`; it was in `from` for `lasted`. Not called for the first one (kQueue).
   virtual void OnPhase(const SequenceInfo& sequence, Phase from, Nanoseconds lasted, Phase phase) {}
   virtual void OnToken(const TokenInfo& token) {}
+  // In a replay, instead: `count` tokens of one sequence that left together, from `first` on. The
+  // gap of all but that one is 0.
+  virtual void OnTokens(const TokenInfo& first, uint32_t count) {
+    TokenInfo token = first;
+    for (uint32_t i = 0; i < count; ++i) {
+      OnToken(token);
+      ++token.index;
+      token.gap = Nanoseconds();
+    }
+  }
   virtual void OnOutcome(const OutcomeInfo& info) {}
   virtual void OnRestart(const SequenceInfo& sequence, RestartCause cause) {}
   virtual void OnCacheLookup(LaneIndex lane, Tokens queried, Tokens hit) {}

@@ -114,6 +114,7 @@ struct alignas(64) HotSequence {
     kAwaitsEntry = 8,    // would be in the pipeline if it were not parked
     kPrefillsHere = 16,  // its next beat is its prompt
     kHeldReader = 32,    // emulated time stands still for its reader
+    kPlain = 64,         // on a pipeline, with neither values nor reader: its tokens just leave
   };
   static constexpr uint8_t kRequestFlags = kHasEndIds | kKeepsIds;  // these survive a restart
 };

@@ -50,18 +50,15 @@ TokenEmitter::Emission TokenEmitter::Emit(SlotIndex slot, HotSequence* of_slot) 
     }
     (*sequences_)[slot].first_token_at = context_->now();
   }
-  const Nanoseconds now = context_->now();
-  const TokenInfo info{hot.lane, slot, index, now, now - Nanoseconds(hot.last_token_ns)};
-  hot.last_token_ns = now.count();
-  hot.generated = index + 1;
-  ++tokens_;
+  const TokenInfo info = NextOf(slot, hot);
+  Count(&hot, 1);
   context_->log.Record(DecisionLog::Kind::kToken, hot.ordinal, index);
   bool stop = (hot.flags & HotSequence::kHasEndIds) && IsEnd(slot, value->id);
   if (hot.flags & HotSequence::kKeepsIds) (*sequences_)[slot].generated.push_back(value->id);
   context_->observers.Notify([&info](EngineObserver& o) { o.OnToken(info); });
   if (hot.sink != nullptr) {
     const Sequence& s = (*sequences_)[slot];
-    stop |= HandOver(slot, {index, value, now - s.arrival, s.served}, stop);
+    stop |= HandOver(slot, {index, value, info.at - s.arrival, s.served}, stop);
   }
   if (!stop && hot.generated < hot.max_tokens) return Emission::kGoOn;
   listener_->OnOver(slot, stop ? FinishReason::kStop : FinishReason::kLength, absl::OkStatus());

@@ -44,6 +44,14 @@ class TokenEmitter final : private EventTarget {
   void Start(SlotIndex slot);
   // The sequence's next token, at this instant. `hot` is the slot's: the caller has just used it.
   Emission Emit(SlotIndex slot, HotSequence* hot);
+  // The same of `count` tokens of a kPlain sequence, neither its first nor its last among them:
+  // nothing comes of them but the next beat.
+  void EmitPlain(SlotIndex slot, HotSequence* hot, uint32_t count) {
+    const TokenInfo first = NextOf(slot, *hot);
+    context_->log.RecordTokens(hot->ordinal, first.index, count);
+    Count(hot, count);
+    context_->observers.Notify([&](EngineObserver& o) { o.OnTokens(first, count); });
+  }
   // Counts `left` down as tokens leave; what a parked reader does not take is kept as burst_left.
   // False: a value, or a reader for whom time is held, is awaited first.
   bool EmitBurst(SlotIndex slot, uint32_t* left);
@@ -70,6 +78,15 @@ class TokenEmitter final : private EventTarget {
   using Payload = EventPayload<Kind>;
   static constexpr uint32_t kWantAhead = 64;  // busy compute plane, little waste if a reader stops
 
+  TokenInfo NextOf(SlotIndex slot, const HotSequence& hot) const {
+    const Nanoseconds now = context_->now();
+    return {hot.lane, slot, hot.generated, now, now - Nanoseconds(hot.last_token_ns)};
+  }
+  void Count(HotSequence* hot, uint32_t tokens) {
+    hot->last_token_ns = context_->now().count();
+    hot->generated += tokens;
+    tokens_ += tokens;
+  }
   void Want(HotSequence* hot, uint32_t count);
   const TokenValue* FirstValue(SlotIndex slot, const TokenValue* value);
   bool IsEnd(SlotIndex slot, TokenId id) const;

@@ -10,6 +10,7 @@ namespace waferline::simulator {
 
 class LengthSource final : public ValueSource {
  public:
+  bool has_values() const override { return false; }
   void Prefill(SequenceId id, SequenceSpec spec) override {}
   void Activate(SequenceId id) override {}
   void Want(SequenceId id, uint32_t count) override {}

@@ -112,6 +112,11 @@ class Tally : public engine::EngineObserver {
     ++report.output_tokens;
     if (token.index > 0) report.inter_token.Add(token.gap);
   }
+  void OnTokens(const engine::TokenInfo& first, uint32_t count) override {
+    OnToken(first);
+    report.output_tokens += count - 1;
+    report.inter_token.Add(Nanoseconds(), count - 1);
+  }
   void OnOutcome(const engine::OutcomeInfo& info) override;
   void OnRestart(const engine::SequenceInfo& sequence, engine::RestartCause cause) override {
     ++report.restarts[static_cast<size_t>(cause)];

@@ -74,6 +74,10 @@ class ValueSource {
 
   virtual ~ValueSource() = default;
 
+  // False: it only has lengths. Every token is ready at once and means nothing, so that Want and
+  // Look are not called for those between a sequence's first and last. Constant.
+  virtual bool has_values() const { return true; }
+
   // Computes the KV of the prompt (and of spec.generated) in the prefill pool, and the next token's
   // value.
   virtual void Prefill(SequenceId id, SequenceSpec spec) = 0;

@@ -14,13 +14,16 @@ namespace waferline {
 
 class LogHistogram {
  public:
-  void Add(Nanoseconds duration) {
+  void Add(Nanoseconds duration) { Add(duration, 1); }
+  // The same, `times` times.
+  void Add(Nanoseconds duration, uint64_t times) {
+    if (times == 0) return;
     const auto v = static_cast<uint64_t>(std::max<int64_t>(0, duration.count()));
     const size_t bucket = BucketOf(v);
-    if (bucket >= counts_.size()) counts_.resize(bucket + kSub);
-    ++counts_[bucket];
-    ++count_;
-    sum_ += v;
+    if (bucket >= counts_.size()) return AddFirst(bucket, duration, times);
+    counts_[bucket] += times;
+    count_ += times;
+    sum_ += Wide{v} * times;
     max_ = std::max(max_, v);
     min_ = std::min(min_, v);
   }
@@ -63,6 +66,12 @@ class LogHistogram {
     if (bucket < 2 * kSub) return bucket;
     const uint64_t shift = (bucket >> kSubBits) - 1;
     return (kSub + (bucket & (kSub - 1))) << shift;
+  }
+
+  // Apart and last, so that Add is small and saves no registers for it.
+  [[gnu::noinline]] void AddFirst(size_t bucket, Nanoseconds duration, uint64_t times) {
+    counts_.resize(bucket + kSub);
+    Add(duration, times);
   }
 
   std::vector<uint64_t> counts_;

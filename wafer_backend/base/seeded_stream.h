@@ -30,6 +30,12 @@ class SeededStream {
     return static_cast<double>(At(counter) >> 11) * 0x1.0p-53;
   }
 
+  // UniformAt(counter) < p, exactly, with BoundOf(p) for p: integers alone.
+  constexpr bool BelowAt(uint64_t counter, uint64_t bound) const {
+    return (At(counter) >> 11) < bound;
+  }
+  static uint64_t BoundOf(double p) { return static_cast<uint64_t>(std::ceil(p * 0x1.0p53)); }
+
   // The same stream as a sequence, for those who draw in order.
   constexpr uint64_t Next() { return At(counter_++); }
   constexpr double Uniform() { return UniformAt(counter_++); }

@@ -49,10 +49,4 @@ void Timeline::DeliverNext() {
   next.target->OnEvent(next.payload);
 }
 
-void Timeline::AdvanceTo(Nanoseconds to) {
-  WL_CHECK(to >= now_);
-  WL_CHECK(heap_.empty() || heap_.front().at >= to);
-  now_ = to;
-}
-
 }  // namespace waferline

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "wafer_backend/base/check.h"
 #include "wafer_backend/base/units.h"
 
 namespace waferline {
@@ -47,7 +48,11 @@ class Timeline {
   void DeliverNext();
 
   // Moves now() forward over empty time; no event may lie before `to`.
-  void AdvanceTo(Nanoseconds to);
+  void AdvanceTo(Nanoseconds to) {
+    WL_CHECK(to >= now_);
+    WL_CHECK(heap_.empty() || heap_.front().at >= to);
+    now_ = to;
+  }
 
  private:
   struct Event {

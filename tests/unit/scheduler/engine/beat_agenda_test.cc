@@ -41,7 +41,7 @@ TEST_CASE("beats leave by instant, equal ones in the order of insertion, however
     int64_t now_ns = 0;
     const auto insert = [&] {
       const int64_t leaves = now_ns + kind.latency_ns(draws.UniformAt(draw++));
-      agenda.Insert({leaves, {SlotIndex{++name}, 0}});
+      agenda.Insert(leaves, {SlotIndex{++name}, 0});
       obvious.emplace(leaves, name);
     };
     const auto pop = [&] {

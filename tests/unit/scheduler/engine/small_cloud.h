@@ -27,6 +27,7 @@ inline TokenId TokenAt(const std::vector<TokenId>& prompt, uint32_t index) {
 
 class SteeredSource : public ValueSource {
  public:
+  bool has_values() const override { return !lengths_only; }
   void Prefill(SequenceId id, SequenceSpec spec) override {
     for (uint32_t i = 0; i < spec.generated.size(); ++i) {
       WL_CHECK(spec.generated[i] == TokenAt(*spec.prompt, i));
@@ -61,6 +62,7 @@ class SteeredSource : public ValueSource {
   uint64_t late_every = 0;  // every so many looks one finds nothing
   uint64_t looks = 0;
   bool failing = false;
+  bool lengths_only = false;  // says so
   absl::Status failure = absl::UnavailableError("a worker was lost");
   TokenValue current;
 };
