@@ -1,6 +1,7 @@
 """waferctl against a real waferd, over HTTP and gRPC alike: what a user types, what he reads, what a script parses."""
 
 import json
+import re
 
 import pytest
 
@@ -65,6 +66,17 @@ def test_stop_strings_end_the_text_through_both_doors(doors):
                   "--stop", stop, server=url)
         assert cut["text"] == whole[:whole.index(stop)]
         assert cut["finish_reason"] == "stop"
+        refused = waferctl("complete", "Once", "--model", MODEL, "--stop", "", "--server", url)
+        assert refused.returncode == 1 and re.search(r"^waferctl: --stop:? must (be a string of|have from) 1 to 1024 bytes", refused.stderr), refused.stderr
+
+
+def test_min_tokens_holds_stop_strings_back(doors):
+    body = {"model": MODEL, "prompt": "Once upon a time", "temperature": 0, "max_tokens": 24, "return_token_ids": True}
+    whole = post(doors["http"], "/v1/completions", body)["choices"][0]
+    word = whole["text"].split()[0]
+    for least, ends in ((0, True), (24, False)):
+        answer = post(doors["http"], "/v1/completions", {**body, "stop": word, "min_tokens": least})["choices"][0]
+        assert (answer["finish_reason"] == "stop") == ends and (answer["text"] == whole["text"]) == (not ends)
 
 
 def test_a_chat_keeps_its_history(url):

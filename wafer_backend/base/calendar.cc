@@ -103,7 +103,8 @@ absl::StatusOr<int64_t> ParseInstant(std::string_view text) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("\"", std::string(text),
-                   "\" is not a UTC instant such as 2026-06-01 or 2026-06-01T12:30:00Z"));
+                   "\" is not a UTC instant from 1970 to 2199, such as 2026-06-01 or "
+                   "2026-06-01T12:30:00Z"));
 }
 
 std::string InstantText(int64_t instant_us) {

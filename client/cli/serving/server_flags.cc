@@ -82,15 +82,19 @@ std::vector<Variable> ServerVariables() {
 
 absl::Status NamedByFlags(const absl::Status& status, const std::vector<Flag>& flags) {
   const std::string message(Std(status.message()));
-  // "stop.max_tokens", "'max_tokens'"
+  // "stop.max_tokens", "'max_tokens'"; `end`: after it
   constexpr std::string_view kOfName = "abcdefghijklmnopqrstuvwxyz0123456789_.'\"";
-  const size_t end = std::min(message.find_first_not_of(kOfName), message.size());
-  std::string name = message.substr(0, end);
-  std::erase_if(name, [](char c) { return c == '\'' || c == '"'; });
-  if (const size_t dot = name.rfind('.'); dot != std::string::npos) name.erase(0, dot + 1);
-  std::replace(name.begin(), name.end(), '_', '-');
-  for (const Flag& flag : flags) {
-    if (flag.name == name) return absl::Status(status.code(), "--" + name + message.substr(end));
+  size_t end = std::min(message.find_first_not_of(kOfName), message.size());
+  std::string names = message.substr(0, end);
+  // "'stop[0]'", "stop.strings[0]": an element of what the flag gives once for each.
+  if (message[end] == '[') end = std::min(message.find_first_of(" :", end), message.size());
+  std::erase_if(names, [](char c) { return c == '\'' || c == '"'; });
+  std::replace(names.begin(), names.end(), '_', '-');
+  for (const std::string& name :
+       {names.substr(names.rfind('.') + 1), names.substr(0, names.find('.'))}) {
+    for (const Flag& flag : flags) {
+      if (flag.name == name) return absl::Status(status.code(), "--" + name + message.substr(end));
+    }
   }
   return status;
 }
