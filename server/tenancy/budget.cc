@@ -15,7 +15,8 @@ constexpr Nanoseconds kMinute = Seconds(60);
 constexpr int64_t kThousandths = 1000;
 
 std::string InSeconds(Nanoseconds duration) {
-  return NumberText(std::ceil(ToSeconds(duration) * 1000) / 1000);  // not too early
+  constexpr double kMicrosecond = 1e-3;  // in milliseconds: what sums of fractions are off by
+  return NumberText(std::ceil(ToSeconds(duration) * 1000 - kMicrosecond) / 1000);
 }
 
 void Describe(Budgets::Headers& headers, const char* what, Bucket& bucket, Nanoseconds now) {

@@ -67,7 +67,8 @@ TEST_CASE("a model that does not fit is refused with the arithmetic") {
   const auto shard = Shard::Create(*packed, {.range = {0, 2}, .sram = Bytes(300'000)}, &pool);
   REQUIRE(shard.status().code() == absl::StatusCode::kResourceExhausted);
   const std::string message(shard.status().message());
-  for (const char* part : {"weights", "buffers", "one page of KV", "300.00 kB", "more shards"}) {
+  for (const char* part : {"weights", "buffers", "one page of KV",
+                           " bytes, but its SRAM has 300000;", "more shards"}) {
     INFO(part << " in " << message);
     REQUIRE(message.find(part) != std::string::npos);
   }
