@@ -172,7 +172,7 @@ def test_the_first_key_of_a_server_without_keys_is_an_administrators(tmp_path):
         status, error, _ = call(server, "POST", "/admin/keys", {"tenant": "acme"}, key=None)
         assert status == 400 and "first key" in error["error"]["message"]
         refused = waferctl("keys", "create", "--tenant", "acme", "--server", server.http)
-        assert refused.returncode == 1 and "waferctl: --admin must be true for the first key" in refused.stderr, refused.stderr
+        assert refused.returncode == 1 and "waferctl: --admin: must be true for the first key" in refused.stderr, refused.stderr
         refused = waferctl("quotas", "set", "--tenant", "acme", "--monthly-hard-usd", "x", "--server", server.http)
         assert refused.returncode == 1 and "waferctl: --monthly-hard-usd" in refused.stderr, refused.stderr
         assert complete(server, None)[0] == 200
