@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "wafer_backend/base/check.h"
@@ -71,7 +72,7 @@ struct QuantTraits {
   bool nibble_scales = false;        // a part's scale and minimum share a byte, also in a panel
   int bits = 0;                      // of a code as packed: 8, or 2 or 4 and up to 2 on top of them
   int offset = 0;                    // what is added to a value to make it unsigned
-  const CodeBook* values = nullptr;  // of nibbles; without it a code is a value with its offset
+  std::optional<CodeBook> values;    // of nibbles; without it a code is a value with its offset
   Int8Form activations = Int8Form::kFine;
   void (*read)(const std::byte* source, QuantBlock* block) = nullptr;
   // Optional, for blocks of codes and an f16 unit alone whose order allows more than a code at a
@@ -85,11 +86,11 @@ struct QuantTraits {
   constexpr int top_bits() const { return bits - low_bits(); }  // of a code, stored apart
   // Of the values with their offset; the smallest is 0 or more.
   constexpr int largest() const {
-    if (values == nullptr) return (1 << bits) - 1;
+    if (!values) return (1 << bits) - 1;
     return *std::max_element(values->begin(), values->end()) + offset;
   }
   constexpr int ValueOf(uint8_t code) const {
-    return values != nullptr ? (*values)[code] : code - offset;
+    return values ? (*values)[code] : code - offset;
   }
   // On AVX2, sums of the products of two quads may exceed 16 bits: factors are 16 bits wide there.
   constexpr bool wide() const { return largest() > 32767 / (4 * 127) && !paired(); }
@@ -177,7 +178,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .part_length = 32,
      .bits = 4,
      .offset = 127,
-     .values = &kIq4Values,
+     .values = kIq4Values,
      .activations = Int8Form::kFineFours,
      .read = ReadIQ4_NL},
     {.dtype = DType::kMXFP4,
@@ -189,7 +190,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .unit = UnitForm::kE8M0,
      .bits = 4,
      .offset = 12,
-     .values = &kE2M1Values,
+     .values = kE2M1Values,
      .read = ReadMXFP4},
     {.dtype = DType::kQ2_K,
      .name = "Q2_K",
@@ -249,7 +250,7 @@ inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
      .part_length = 32,
      .bits = 4,
      .offset = 127,
-     .values = &kIq4Values,
+     .values = kIq4Values,
      .activations = Int8Form::kFineFours,
      .read = ReadIQ4_XS},
 }};

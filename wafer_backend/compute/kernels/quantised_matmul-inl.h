@@ -131,7 +131,7 @@ void MultiplyGroups(const ProductTask& task, int64_t panel, const Weights* w, Ah
 constexpr int64_t kWorthUnpacking = HWY_TARGET == HWY_AVX2 ? 2 : 3;  // there groups are 3 tiles
 constexpr bool NeedsUnpacking(DType dtype) {
   const QuantTraits& type = TraitsOf(dtype);
-  return type.super_blocks() || type.top_bits() != 0 || type.values != nullptr;
+  return type.super_blocks() || type.top_bits() != 0 || type.values.has_value();
 }
 
 constexpr int64_t kWorthFetching = 4;  // rows of activations

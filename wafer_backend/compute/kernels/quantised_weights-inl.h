@@ -55,7 +55,7 @@ struct PackedWeights {
   HWY_INLINE U8x64 Quad(int64_t block) const {
     const uint8_t* codes = Chunk(block) + kChunk.codes + block % kChunkBlocks * kChunk.block_codes;
     const U8x64 low = Bits<t, kTraits.low_bits(), 0>(codes + kChunk.low_bits);
-    if constexpr (kTraits.values != nullptr) {
+    if constexpr (kTraits.values.has_value()) {
       static constexpr UnsignedValues<kDType> kValues;
       return LookUp(kValues.table, low);
     } else if constexpr (kTraits.top_bits() != 0) {
