@@ -68,11 +68,11 @@ struct QuantTraits {
   int64_t part_length = 0;  // elements that share a scale, 32 or 16
   size_t unit_at = 0;       // byte of the block where its unit stands
   UnitForm unit = UnitForm::kF16;
-  bool minima = false;               // the f16 unit of minima follows it; each part has a minimum
-  bool nibble_scales = false;        // a part's scale and minimum share a byte, also in a panel
-  int bits = 0;                      // of a code as packed: 8, or 2 or 4 and up to 2 on top of them
-  int offset = 0;                    // what is added to a value to make it unsigned
-  std::optional<CodeBook> values;    // of nibbles; without it a code is a value with its offset
+  bool minima = false;             // the f16 unit of minima follows it; each part has a minimum
+  bool nibble_scales = false;      // a part's scale and minimum share a byte, also in a panel
+  int bits = 0;                    // of a code as packed: 8, or 2 or 4 and up to 2 on top of them
+  int offset = 0;                  // what is added to a value to make it unsigned
+  std::optional<CodeBook> values;  // of nibbles; without it a code is a value with its offset
   Int8Form activations = Int8Form::kFine;
   void (*read)(const std::byte* source, QuantBlock* block) = nullptr;
   // Optional, for blocks of codes and an f16 unit alone whose order allows more than a code at a
@@ -89,9 +89,7 @@ struct QuantTraits {
     if (!values) return (1 << bits) - 1;
     return *std::max_element(values->begin(), values->end()) + offset;
   }
-  constexpr int ValueOf(uint8_t code) const {
-    return values ? (*values)[code] : code - offset;
-  }
+  constexpr int ValueOf(uint8_t code) const { return values ? (*values)[code] : code - offset; }
   // On AVX2, sums of the products of two quads may exceed 16 bits: factors are 16 bits wide there.
   constexpr bool wide() const { return largest() > 32767 / (4 * 127) && !paired(); }
   constexpr bool paired() const { return activations == Int8Form::kFineFours; }
