@@ -113,16 +113,16 @@ absl::Status DisableTenant(Connection& connection, const std::string& name, int6
 absl::StatusOr<std::vector<Tenant>> ListTenants(Connection& connection) {
   WL_ASSIGN_OR_RETURN(
       const Result found,
-      connection.Run("SELECT name, plan, created_us, disabled_us, COALESCE(spent_micro, 0), "
-                     "COALESCE(spent_pico, 0), COALESCE(held_micro, 0) FROM tenant LEFT JOIN "
-                     "account ON account.tenant = "
-                     "name AND project = '' AND period = 0 ORDER BY name",
+      connection.Run("SELECT name, plan, created_us, disabled_us, COALESCE(SUM(spent_micro), 0), "
+                     "COALESCE(SUM(spent_pico), 0), COALESCE(SUM(held_micro), 0) FROM tenant LEFT "
+                     "JOIN account ON account.tenant = name AND project = '' AND period > 0 GROUP "
+                     "BY name, plan, created_us, disabled_us ORDER BY name",
                      {}));
   std::vector<Tenant> tenants;
   for (const Row& row : found.rows) {
-    WL_ASSIGN_OR_RETURN(
-        const Money spent,
-        Money::FromColumns({IntegerOf(row[4]), static_cast<int32_t>(IntegerOf(row[5]))}));
+    WL_ASSIGN_OR_RETURN(const Money spent,
+                        Money::FromColumns({IntegerOf(row[4]) + IntegerOf(row[5]) / 1'000'000,
+                                            static_cast<int32_t>(IntegerOf(row[5]) % 1'000'000)}));
     tenants.push_back({TextOf(row[0]), TextOf(row[1]), IntegerOf(row[2]), IntegerOf(row[3]), spent,
                        IntegerOf(row[6])});
   }

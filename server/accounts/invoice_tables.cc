@@ -6,7 +6,9 @@
 #include "server/accounts/invoice_draft.h"
 #include "server/accounts/ledger_tables.h"
 #include "server/accounts/names.h"
+#include "server/billing/prepaid.h"
 #include "server/billing/usage_export.h"
+#include "server/metering/usage_tables.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
@@ -71,6 +73,21 @@ absl::StatusOr<const Plan*> PlanAt(const PriceBook& book, const std::string& pla
   return version->PlanNamed(plan);
 }
 
+// Its transfer books the system time that the balance counted record by record.
+absl::Status BookTransfer(Connection& connection, const PriceBook& book,
+                          const std::vector<UsageRecord>& records,
+                          const billing::FinalInvoice& closed) {
+  Money counted;
+  for (const UsageRecord& record : records) {
+    WL_ASSIGN_OR_RETURN(const Money time, billing::PrepaidTime(book, record));
+    WL_RETURN_IF_ERROR(counted.Add(time));
+  }
+  if (!counted.IsZero()) {
+    WL_RETURN_IF_ERROR(metering::AddToBalance(connection, closed.invoice().tenant, -counted));
+  }
+  return AddTransfer(connection, closed.transfer());
+}
+
 absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, int64_t now_us,
                   int64_t records) {
   const Invoice& invoice = closed.invoice();
@@ -92,7 +109,7 @@ absl::Status Keep(Connection& connection, const billing::FinalInvoice& closed, i
       return absl::UnavailableError("another server has recorded late usage meanwhile; try again");
     }
   }
-  return AddTransfer(connection, closed.transfer());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -182,6 +199,7 @@ absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook
   WL_ASSIGN_OR_RETURN(const billing::FinalInvoice closed,
                       billing::FinalInvoice::Close(std::move(draft.invoice), *plan, now_us));
   WL_RETURN_IF_ERROR(Keep(connection, closed, now_us, static_cast<int64_t>(draft.records.size())));
+  WL_RETURN_IF_ERROR(BookTransfer(connection, book, draft.records, closed));
   WL_ASSIGN_OR_RETURN(kept, FinalOf(connection, name));
   return *std::move(kept);
 }

@@ -1,11 +1,13 @@
 #include "server/accounts/ledger_tables.h"
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/metering/answered_set.h"
 #include "server/metering/usage_record.h"
+#include "server/metering/usage_tables.h"
 #include "server/store/epoch.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/status.h"
@@ -161,6 +163,18 @@ absl::Status ReadSums(Connection& connection, LedgerContents* contents) {
   return absl::OkStatus();
 }
 
+absl::Status ReadPaidIn(Connection& connection, LedgerContents* contents) {
+  WL_ASSIGN_OR_RETURN(const Result found,
+                      connection.Run("SELECT tenant, prepaid_micro FROM quota WHERE prepaid_micro "
+                                     "IS NOT NULL",
+                                     {}));
+  for (const Row& row : found.rows) {
+    WL_ASSIGN_OR_RETURN(contents->paid_in[TextOf(row[0])],
+                        Money::FromColumns({IntegerOf(row[1]), 0}));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadTransfers(Connection& connection, LedgerContents* contents) {
   WL_ASSIGN_OR_RETURN(
       const Result found,
@@ -231,13 +245,15 @@ absl::Status AddTransfer(Connection& connection, const billing::Transfer& transf
   for (size_t line = 0; line < transfer.entries.size(); ++line) {
     const billing::LedgerEntry& entry = transfer.entries[line];
     const Money::Columns amount = entry.amount.ToColumns();
-    WL_RETURN_IF_ERROR(
-        connection
-            .Run("INSERT INTO entry(transfer, line, account, micro, pico, at_us) VALUES($1, $2, "
-                 "$3, $4, $5, $6) ON CONFLICT(transfer, line) DO NOTHING",
-                 {transfer.id, static_cast<int64_t>(line), entry.account, amount.micro,
-                  int64_t{amount.pico}, transfer.at_us})
-            .status());
+    WL_ASSIGN_OR_RETURN(
+        const Result added,
+        connection.Run("INSERT INTO entry(transfer, line, account, micro, pico, at_us) VALUES($1, "
+                       "$2, $3, $4, $5, $6) ON CONFLICT(transfer, line) DO NOTHING",
+                       {transfer.id, static_cast<int64_t>(line), entry.account, amount.micro,
+                        int64_t{amount.pico}, transfer.at_us}));
+    const std::optional<std::string> tenant = billing::TenantOfPrepaid(entry.account);
+    if (!tenant || added.changed == 0) continue;
+    WL_RETURN_IF_ERROR(metering::AddToBalance(connection, *tenant, entry.amount));
   }
   return absl::OkStatus();
 }
@@ -247,6 +263,7 @@ absl::StatusOr<LedgerContents> ReadLedger(Connection& connection) {
   WL_RETURN_IF_ERROR(ReadInvoices(connection, &contents));
   WL_RETURN_IF_ERROR(ReadUsage(connection, &contents));
   WL_RETURN_IF_ERROR(ReadSums(connection, &contents));
+  WL_RETURN_IF_ERROR(ReadPaidIn(connection, &contents));
   WL_RETURN_IF_ERROR(ReadTransfers(connection, &contents));
   return contents;
 }

@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<PositionedUsage>> UsageAfter(store::Connection& conne
                                                         int64_t epoch, int64_t position,
                                                         int64_t count);
 
-// Adds it, unless it is there.
+// Adds it, unless it is there, and to the balances that requests are checked against.
 absl::Status AddTransfer(store::Connection& connection, const billing::Transfer& transfer);
 
 // Everything, for VerifyLedger. Memory: all of it.

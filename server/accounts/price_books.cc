@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "server/accounts/compute_costs.h"
 #include "server/billing/price_book_reader.h"
 #include "wafer_backend/base/status.h"
 
@@ -65,6 +66,7 @@ absl::Status AdoptPriceBook(Connection& connection, const billing::PriceBook& bo
     WL_RETURN_IF_ERROR(CheckNotRepriced(*stored, book, until_us));
   }
   WL_RETURN_IF_ERROR(CheckTenants(connection, book, now_us));
+  WL_RETURN_IF_ERROR(AddComputeCosts(connection, book));
   if (stored.ok() && stored->text == book.text) return absl::OkStatus();
   return connection
       .Run("INSERT INTO price_book(name, text, first_us) VALUES($1, $2, $3)",

@@ -44,10 +44,11 @@ absl::StatusOr<Charge> Rate(const PriceBook& book, const UsageRecord& record);
 absl::StatusOr<Charge> RateOrFree(const PriceBook& book, const UsageRecord& record);
 
 // What a record's own system time costs, rounded to a picodollar, where its plan bills compute
-// time: what counts against spending limits before the invoice divides the sum once. 0 otherwise.
+// time, and 0 otherwise. The invoice divides the sum of the time once, so it differs from the sum
+// of these by half a picodollar a record at most.
 absl::StatusOr<Money> ComputeTimeCost(const PriceBook& book, const UsageRecord& record);
-// What a record counts against its tenant's spending limits: its charge and that. What has no price
-// counts nothing.
+// What a record costs, as it is kept, shown and counted against its tenant's spending limits: its
+// charge and that. What has no price costs nothing.
 absl::StatusOr<Money> CountedCost(const PriceBook& book, const UsageRecord& record);
 
 // What `record` may count at most if it generates `max_tokens` and finds nothing in a cache,

@@ -4,14 +4,27 @@
 #include "wafer_backend/base/status.h"
 
 namespace waferline::billing {
+namespace {
+
+constexpr std::string_view kTenant = "tenant:", kPrepaid = ":prepaid";
+
+}  // namespace
 
 std::string PrepaidAccount(std::string_view tenant) {
-  return absl::StrCat("tenant:", std::string(tenant), ":prepaid");
+  return absl::StrCat(std::string(kTenant), std::string(tenant), std::string(kPrepaid));
+}
+
+std::optional<std::string> TenantOfPrepaid(std::string_view account) {
+  if (account.size() < kTenant.size() + kPrepaid.size()) return std::nullopt;
+  if (!account.starts_with(kTenant) || !account.ends_with(kPrepaid)) return std::nullopt;
+  account.remove_prefix(kTenant.size());
+  account.remove_suffix(kPrepaid.size());
+  return std::string(account);
 }
 
 std::string PayerAccount(std::string_view tenant, const Plan& plan) {
   if (plan.prepaid) return PrepaidAccount(tenant);
-  return absl::StrCat("tenant:", std::string(tenant), ":receivable");
+  return absl::StrCat(std::string(kTenant), std::string(tenant), ":receivable");
 }
 
 std::string RevenueAccount(std::string_view model, std::string_view item) {
@@ -58,11 +71,12 @@ std::optional<Transfer> UsageTransfer(const UsageRecord& record, const Plan& pla
 
 absl::StatusOr<RatedUsage> RateForLedger(const PriceBook& book, const UsageRecord& record) {
   RatedUsage rated;
-  WL_ASSIGN_OR_RETURN(rated.charge, RateOrFree(book, record));
-  if (rated.charge.total.IsZero()) return rated;
+  WL_ASSIGN_OR_RETURN(rated.cost, CountedCost(book, record));
+  WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
+  if (charge.total.IsZero()) return rated;
   WL_ASSIGN_OR_RETURN(const PriceVersion* version, book.At(record.admitted_us));
   WL_ASSIGN_OR_RETURN(const Plan* plan, version->PlanNamed(record.plan));
-  rated.transfer = UsageTransfer(record, *plan, rated.charge);
+  rated.transfer = UsageTransfer(record, *plan, charge);
   return rated;
 }
 
@@ -70,7 +84,7 @@ absl::StatusOr<Transfer> TopUpTransfer(std::string_view id, std::string_view ten
                                        int64_t at_us) {
   if (amount <= Money()) return absl::InvalidArgumentError("a top-up must be above 0");
   return Transfer{
-      .id = absl::StrCat("topup:", std::string(id)),
+      .id = absl::StrCat(std::string(kTopUp), std::string(id)),
       .at_us = at_us,
       .entries = {{std::string(kCashAccount), amount}, {PrepaidAccount(tenant), -amount}}};
 }

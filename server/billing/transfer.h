@@ -44,6 +44,8 @@ inline constexpr std::string_view kCapacityAccount = "revenue:capacity";  // com
 // Who pays for usage under `plan`: "tenant:NAME:prepaid" or "tenant:NAME:receivable".
 std::string PayerAccount(std::string_view tenant, const Plan& plan);
 std::string PrepaidAccount(std::string_view tenant);
+// Whose prepaid account it is; not set: it is none.
+std::optional<std::string> TenantOfPrepaid(std::string_view account);
 // "revenue:MODEL:output".
 std::string RevenueAccount(std::string_view model, std::string_view item);
 
@@ -56,13 +58,15 @@ absl::StatusOr<std::map<std::string, Money>> BalancesOf(std::span<const Transfer
 // "usage:ID": the payer owes the record's charge. nullopt for a charge of zero.
 std::optional<Transfer> UsageTransfer(const UsageRecord& record, const Plan& plan,
                                       const Charge& charge);
-// What a record costs and how it is booked: RateOrFree and UsageTransfer, by the plan in force when
-// it was admitted. Errors as Rate.
+// What a record costs (CountedCost) and how it is booked: UsageTransfer, by the plan in force when
+// it was admitted. Compute time is booked by the invoice. Errors as Rate.
 struct RatedUsage {
-  Charge charge;
+  Money cost;
   std::optional<Transfer> transfer;
 };
 absl::StatusOr<RatedUsage> RateForLedger(const PriceBook& book, const UsageRecord& record);
+// A transfer's id begins with it if it is a payment in advance, or the reversal of one.
+inline constexpr std::string_view kTopUp = "topup:";
 // "topup:ID": a tenant pays in advance. InvalidArgument: the amount is not above 0.
 absl::StatusOr<Transfer> TopUpTransfer(std::string_view id, std::string_view tenant, Money amount,
                                        int64_t at_us);

@@ -14,10 +14,6 @@
 namespace waferline::billing {
 namespace {
 
-auto KeyOf(const HourSum& sum) {
-  return std::tie(sum.hour_us, sum.tenant, sum.project, sum.key, sum.model, sum.served);
-}
-
 // An invoice's text is kept as it was closed, and without a tenant it was named ":2026-06" once.
 bool IsText(const std::string& kept, const std::string& text) {
   constexpr std::string_view kName = R"({"invoice":"no-tenant:)", kOnce = R"({"invoice":":)";
@@ -36,6 +32,7 @@ class Verifier {
     CheckRecords();
     CheckHours();
     CheckAccounts();
+    CheckPayments();
     CheckInvoices();
     for (const auto& [id, transfer] : transfers_) {
       if (explained_.contains(id) || !NeedsCause(id) || IsReversed(*transfer)) continue;
@@ -101,8 +98,8 @@ class Verifier {
   void CheckCharge(const StoredUsage& usage) {
     const absl::StatusOr<RatedUsage> rated = RateForLedger(book_, usage.record);
     if (!rated.ok()) return Differ(std::string(rated.status().message()));
-    if (rated->charge.total != usage.charge) {
-      Differ("usage ", usage.record.id, " costs ", rated->charge.total.Format(), ", not ",
+    if (rated->cost != usage.charge) {
+      Differ("usage ", usage.record.id, " costs ", rated->cost.Format(), ", not ",
              usage.charge.Format());
     }
     if (rated->transfer.has_value()) Expect(*rated->transfer);
@@ -123,12 +120,12 @@ class Verifier {
     if (!sums.ok()) return Differ(std::string(sums.status().message()));
     std::vector<HourSum> stored = contents_.hours;
     std::sort(stored.begin(), stored.end(),
-              [](const HourSum& a, const HourSum& b) { return KeyOf(a) < KeyOf(b); });
+              [](const HourSum& a, const HourSum& b) { return a.Key() < b.Key(); });
     size_t i = 0;
     for (const HourSum& sum : *sums) {
-      while (i < stored.size() && KeyOf(stored[i]) < KeyOf(sum)) DifferHour(stored[i++], "extra");
+      while (i < stored.size() && stored[i].Key() < sum.Key()) DifferHour(stored[i++], "extra");
       ++report_.hours_checked;
-      if (i == stored.size() || KeyOf(stored[i]) != KeyOf(sum)) {
+      if (i == stored.size() || stored[i].Key() != sum.Key()) {
         DifferHour(sum, "missing");
       } else if (!(stored[i++] == sum)) {
         DifferHour(sum, "not the sum of its records");
@@ -143,7 +140,7 @@ class Verifier {
   }
 
   void CheckAccounts() {
-    const absl::StatusOr<std::vector<AccountSum>> sums = SumAccounts(book_, contents_.usage);
+    const absl::StatusOr<std::vector<AccountSum>> sums = SumAccounts(book_, contents_);
     if (!sums.ok()) return Differ(std::string(sums.status().message()));
     std::map<std::tuple<std::string, std::string, int64_t>, AccountSum> left;
     const auto name = [](const AccountSum& sum) {
@@ -161,6 +158,19 @@ class Verifier {
     for (const auto& [key, sum] : left) {
       if (sum.spent.IsZero() && sum.held_micro == 0) continue;
       Differ("account of ", name(sum), " in ", sum.period, " is missing");
+    }
+  }
+
+  void CheckPayments() {
+    const absl::StatusOr<std::map<std::string, Money>> booked = SumPayments(contents_.transfers);
+    if (!booked.ok()) return Differ(std::string(booked.status().message()));
+    std::map<std::string, Money> by_quota = contents_.paid_in, by_ledger = *booked;
+    for (const auto& [tenant, paid] : by_ledger) by_quota.try_emplace(tenant);
+    for (const auto& [tenant, paid] : by_quota) {
+      if (paid == by_ledger[tenant]) continue;
+      Differ("tenant ", tenant, " has paid in ", paid.Format(), " by its quota, and ",
+             by_ledger[tenant].Format(), " by the ledger: 'waferctl quotas set --tenant ", tenant,
+             " --prepaid-usd ALL', all that it has really paid in, makes both that");
     }
   }
 
@@ -218,73 +228,6 @@ class Verifier {
 };
 
 }  // namespace
-
-absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage) {
-  std::vector<HourSum> sums;
-  for (const StoredUsage& stored : usage) {
-    const UsageRecord& record = stored.record;
-    if (stored.open || record.end == UsageEnd::kInterrupted) continue;
-    sums.push_back({.hour_us = record.ended_us - record.ended_us % kMicrosecondsPerHour,
-                    .tenant = record.tenant,
-                    .project = record.project,
-                    .key = record.key,
-                    .model = record.model,
-                    .served = record.served,
-                    .requests = record.id.ends_with(".0") ? 1 : 0,
-                    .records = 1,
-                    .prompt_tokens = record.prompt_tokens,
-                    .cached_tokens = record.cached_tokens,
-                    .generated_tokens = record.generated_tokens,
-                    .charge = stored.charge});
-  }
-  std::sort(sums.begin(), sums.end(),
-            [](const HourSum& a, const HourSum& b) { return KeyOf(a) < KeyOf(b); });
-  std::vector<HourSum> merged;
-  for (HourSum& sum : sums) {
-    if (merged.empty() || KeyOf(merged.back()) != KeyOf(sum)) {
-      merged.push_back(std::move(sum));
-      continue;
-    }
-    HourSum& into = merged.back();
-    into.requests += sum.requests;
-    into.records += sum.records;
-    into.prompt_tokens += sum.prompt_tokens;
-    into.cached_tokens += sum.cached_tokens;
-    into.generated_tokens += sum.generated_tokens;
-    WL_RETURN_IF_ERROR(into.charge.Add(sum.charge));
-  }
-  return merged;
-}
-
-absl::StatusOr<std::vector<AccountSum>> SumAccounts(const PriceBook& book,
-                                                    const std::vector<StoredUsage>& usage) {
-  std::map<std::tuple<std::string, std::string, int64_t>, AccountSum> sums;
-  for (const StoredUsage& stored : usage) {
-    const UsageRecord& record = stored.record;
-    const Month month = MonthOf(record.admitted_us);
-    const int64_t period = int64_t{month.year} * 100 + month.month;
-    std::vector<AccountSum> parts = {{.tenant = record.tenant, .period = period},
-                                     {.tenant = record.tenant, .period = 0}};
-    if (!record.project.empty()) {
-      parts.push_back({.tenant = record.tenant, .project = record.project, .period = period});
-    }
-    Money counted = stored.charge;
-    if (!stored.open && counted.IsZero()) {  // compute time is charged by the invoice alone
-      WL_ASSIGN_OR_RETURN(counted, ComputeTimeCost(book, record));
-    }
-    for (AccountSum& part : parts) {
-      AccountSum& sum = sums[{part.tenant, part.project, part.period}];
-      const Money spent = sum.spent;
-      part.held_micro = sum.held_micro + stored.hold_micro;
-      sum = std::move(part);
-      sum.spent = spent;
-      WL_RETURN_IF_ERROR(sum.spent.Add(counted));
-    }
-  }
-  std::vector<AccountSum> all;
-  for (auto& [key, sum] : sums) all.push_back(std::move(sum));
-  return all;
-}
 
 LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents) {
   return Verifier(book, contents).Run();

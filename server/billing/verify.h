@@ -1,10 +1,13 @@
 // Recomputes a ledger: what every record costs, every hour's sums, every transfer and every final
-// invoice, from the records and the price book alone, and lists what differs. A pure function of
+// invoice, from the records and the price book alone, compares what quotas say was paid in advance
+// with the payments, and lists what differs. A pure function of
 // what the store holds; any thread. Cost: n log n in the records.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,11 +42,14 @@ struct HourSum {
   int64_t cached_tokens = 0;
   int64_t generated_tokens = 0;
   Money charge;
+  // All that the sums are by, in their order.
+  auto Key() const { return std::tie(hour_us, tenant, project, key, model, served); }
   bool operator==(const HourSum&) const = default;
 };
 
-// What a tenant, or a project of it in a month, counts as spent (CountedCost) and what is held for
-// it, in the month YYYYMM in which its requests were admitted, or in all time (0).
+// What a tenant, or a project of it, counts as spent (CountedCost) and what is held for it, in the
+// month YYYYMM in which its requests were admitted. Period 0: the tenant's prepaid balance, as
+// metering/usage_tables.h says.
 struct AccountSum {
   std::string tenant;
   std::string project;  // "": the whole tenant
@@ -66,6 +72,7 @@ struct LedgerContents {
   std::vector<StoredUsage> usage;
   std::vector<HourSum> hours;
   std::vector<AccountSum> accounts;
+  std::map<std::string, Money> paid_in;  // by tenant: in advance, as its quota has it
   std::vector<Transfer> transfers;
   std::vector<StoredInvoice> invoices;
   int64_t losses = 0;  // times that the database had lost what its last server recorded
@@ -92,10 +99,12 @@ struct LedgerReport {
 // open or were interrupted are in none. OutOfRange: above what Money holds.
 absl::StatusOr<std::vector<HourSum>> SumByHour(const std::vector<StoredUsage>& usage);
 
-// The same for accounts: by tenant in the month of admission and in all time, by project in the
-// month. Compute time is counted by the book, tokens as the records say.
+// The same for accounts: by tenant and by project in the month of admission, and prepaid balances,
+// which the transfers give, and system time that no invoice has booked.
 absl::StatusOr<std::vector<AccountSum>> SumAccounts(const PriceBook& book,
-                                                    const std::vector<StoredUsage>& usage);
+                                                    const LedgerContents& contents);
+// By tenant: what the transfers say that it paid in advance.
+absl::StatusOr<std::map<std::string, Money>> SumPayments(const std::vector<Transfer>& transfers);
 
 LedgerReport VerifyLedger(const PriceBook& book, const LedgerContents& contents);
 

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "server/billing/prepaid.h"
 #include "server/billing/rating.h"
 #include "server/billing/transfer.h"
 #include "server/metering/request_records.h"
@@ -189,9 +190,9 @@ void StoreMeter::RateInto(const OpenUsage& open, EndedUsage* end) const {
   const absl::StatusOr<billing::RatedUsage> rated =
       billing::RateForLedger(*options_.prices, record);
   if (!rated.ok()) return;  // negative counts: the engine has none
-  end->charge = rated->charge.total;
+  end->charge = rated->cost;
+  end->prepaid = billing::IsPrepaid(options_.prices, open.subject.plan, open.admitted_us);
   if (rated->transfer) end->entries = rated->transfer->entries;
-  end->compute_cost = ComputeTimeCost(*options_.prices, record).value_or(Money());
 }
 
 bool StoreMeter::Flush() {

@@ -2,7 +2,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "server/billing/rating.h"
+#include "server/billing/prepaid.h"
+#include "server/billing/transfer.h"
 #include "server/metering/answered_set.h"
 #include "server/metering/kept_back.h"
 #include "server/metering/usage_rows.h"
@@ -20,20 +21,8 @@ using store::Row;
 using store::TextOf;
 using store::Value;
 
-// What the record counted as spent.
-absl::StatusOr<Money> CountedOf(Money charge, const Row& row, const billing::PriceBook* prices) {
-  if (prices == nullptr) return charge;
-  billing::UsageRecord record{.plan = TextOf(row[15]), .model = TextOf(row[5])};
-  record.end = EndOf(TextOf(row[17]));
-  record.admitted_us = IntegerOf(row[8]);
-  record.system_ns = IntegerOf(row[16]);
-  WL_ASSIGN_OR_RETURN(const Money time, ComputeTimeCost(*prices, record));
-  WL_RETURN_IF_ERROR(charge.Add(time));
-  return charge;
-}
-
-// Takes `row`'s charge out of the sums of its hour and its tenant's accounts.
-absl::Status TakeBack(Connection& connection, const Row& row, const billing::PriceBook* prices) {
+// Takes `row`'s charge out of the sums of its hour and its tenant's accounts, the balance excepted.
+absl::Status TakeBack(Connection& connection, const Row& row) {
   const int64_t micro = IntegerOf(row[10]), pico = IntegerOf(row[11]), ended_us = IntegerOf(row[9]);
   WL_RETURN_IF_ERROR(
       connection
@@ -51,25 +40,22 @@ absl::Status TakeBack(Connection& connection, const Row& row, const billing::Pri
                          .Run("DELETE FROM usage_hour WHERE hour_us = $1 AND records = 0",
                               {ended_us - ended_us % kMicrosecondsPerHour})
                          .status());
-  WL_ASSIGN_OR_RETURN(const Money charge, Money::FromColumns({micro, static_cast<int32_t>(pico)}));
-  WL_ASSIGN_OR_RETURN(const Money counted, CountedOf(charge, row, prices));
-  const Money::Columns spent = counted.ToColumns();
   const UsageSubject subject{.tenant = TextOf(row[2]), .project = TextOf(row[3])};
   for (const AccountKey& account : AccountsOf(subject, IntegerOf(row[8]))) {
+    if (account.period == kBalance) continue;
     WL_RETURN_IF_ERROR(
         connection
-            .Run(
-                "UPDATE account SET spent_micro = spent_micro - $4 - CASE WHEN spent_pico < $5 "
-                "THEN 1 ELSE 0 END, spent_pico = (spent_pico + 1000000 - $5) % 1000000 WHERE "
-                "tenant = $1 AND project = $2 AND period = $3",
-                {account.tenant, account.project, account.period, spent.micro, int64_t{spent.pico}})
+            .Run("UPDATE account SET spent_micro = spent_micro - $4 - CASE WHEN spent_pico < $5 "
+                 "THEN 1 ELSE 0 END, spent_pico = (spent_pico + 1000000 - $5) % 1000000 WHERE "
+                 "tenant = $1 AND project = $2 AND period = $3",
+                 {account.tenant, account.project, account.period, micro, pico})
             .status());
   }
   return absl::OkStatus();
 }
 
-// The record's transfer again, with the other sign.
-absl::Status Reverse(Connection& connection, const std::string& transfer, int64_t now_us) {
+// The record's transfer again, with the other sign. False: it has none.
+absl::StatusOr<bool> Reverse(Connection& connection, const std::string& transfer, int64_t now_us) {
   WL_ASSIGN_OR_RETURN(
       const Result entries,
       connection.Run("SELECT line, account, micro, pico FROM entry WHERE transfer = $1",
@@ -86,15 +72,25 @@ absl::Status Reverse(Connection& connection, const std::string& transfer, int64_
                  {absl::StrCat(transfer, ":reversed"), entry[0], entry[1], back.micro,
                   int64_t{back.pico}, now_us})
             .status());
+    if (const auto tenant = billing::TenantOfPrepaid(TextOf(entry[1]))) {
+      WL_RETURN_IF_ERROR(AddToBalance(connection, *tenant, -amount));
+    }
   }
-  return absl::OkStatus();
+  return !entries.rows.empty();
 }
 
 absl::Status Credit(Connection& connection, int64_t epoch, const Row& row, const Unconfirmed& how) {
   const UsageId id{epoch, IntegerOf(row[0]), IntegerOf(row[1])};
   WL_RETURN_IF_ERROR(LockSums(connection));
-  WL_RETURN_IF_ERROR(TakeBack(connection, row, how.prices));
-  WL_RETURN_IF_ERROR(Reverse(connection, absl::StrCat("usage:", id.Text()), how.now_us));
+  WL_RETURN_IF_ERROR(TakeBack(connection, row));
+  WL_ASSIGN_OR_RETURN(const bool booked,
+                      Reverse(connection, absl::StrCat("usage:", id.Text()), how.now_us));
+  if (!booked && billing::IsPrepaid(how.prices, TextOf(row[15]), IntegerOf(row[8]))) {
+    WL_ASSIGN_OR_RETURN(
+        const Money time,
+        Money::FromColumns({IntegerOf(row[10]), static_cast<int32_t>(IntegerOf(row[11]))}));
+    WL_RETURN_IF_ERROR(AddToBalance(connection, TextOf(row[2]), -time));
+  }
   return connection
       .Run(
           "UPDATE usage SET status = 'interrupted', reason = 'unconfirmed', charge_micro = 0, "
@@ -116,7 +112,7 @@ absl::StatusOr<int64_t> SettleUnconfirmed(Connection& connection, int64_t epoch,
       const Result posted,
       connection.Run("SELECT ordinal, choice, tenant, project, api_key, model, tier, invoice, "
                      "admitted_us, ended_us, charge_micro, charge_pico, prompt, cached, generated, "
-                     "plan, system_ns, reason FROM usage WHERE epoch = $1 AND ordinal >= $2 AND "
+                     "plan FROM usage WHERE epoch = $1 AND ordinal >= $2 AND "
                      "status = 'posted' AND tier <> $3",
                      {epoch, answered.FirstMissing(), std::string(kBatchTier)}));
   int64_t count = 0;

@@ -65,17 +65,6 @@ const ManyRows& HourRows() {
   return *kRows;
 }
 
-// held_micro: what is released.
-const ManyRows& AccountRows() {
-  static const ManyRows* const kRows = new ManyRows(
-      "INSERT INTO account(tenant, project, period, spent_micro, spent_pico, held_micro)", 6,
-      " ON CONFLICT(tenant, project, period) DO UPDATE SET spent_micro = account.spent_micro + "
-      "excluded.spent_micro + (account.spent_pico + excluded.spent_pico) / 1000000, spent_pico = "
-      "(account.spent_pico + excluded.spent_pico) % 1000000, held_micro = account.held_micro - "
-      "excluded.held_micro");
-  return *kRows;
-}
-
 constexpr char kInsertEntry[] = "INSERT INTO entry(transfer, line, account, micro, pico, at_us)";
 
 const ManyRows& EntryRows() {
@@ -127,12 +116,11 @@ struct UsageBatch::Sums {
     hour.counts.prompt += end.counts.prompt;
     hour.counts.cached += end.counts.cached;
     hour.counts.generated += end.counts.generated;
-    if (end.charge.IsZero() && end.compute_cost.IsZero()) return absl::OkStatus();
+    if (end.charge.IsZero()) return absl::OkStatus();
     WL_RETURN_IF_ERROR(hour.charge.Add(end.charge));
     for (AccountKey& account : AccountsOf(subject, open.admitted_us)) {
-      Money& spent = accounts[std::move(account)].spent;
-      WL_RETURN_IF_ERROR(spent.Add(end.charge));
-      WL_RETURN_IF_ERROR(spent.Add(end.compute_cost));
+      if (account.period == kBalance && !end.prepaid) continue;
+      WL_RETURN_IF_ERROR(accounts[std::move(account)].spent.Add(end.charge));
     }
     const std::string transfer = absl::StrCat("usage:", open.id.Text());
     for (size_t line = 0; line < end.entries.size(); ++line) {

@@ -54,9 +54,9 @@ struct EndedUsage {
   std::string reason;  // stop, length, cancelled, deadline, failed
   UsageCounts counts;
   UsageCompute compute;
-  int64_t ended_us = 0;  // Unix time
-  Money charge;
-  Money compute_cost;  // counted as spent, on no record: billing::ComputeTimeCost
+  int64_t ended_us = 0;                       // Unix time
+  Money charge;                               // billing::CountedCost
+  bool prepaid = false;                       // it is taken from the tenant's balance
   std::vector<billing::LedgerEntry> entries;  // what the charge is in the ledger
 };
 

@@ -21,11 +21,11 @@ const store::ManyRows& OpenRows();
 // one's to keep.
 store::Row UsageRow(const OpenUsage& open, const char* status, const EndedUsage& end);
 
-// PostgreSQL: servers that change several accounts in orders of their own would wait for each
-// other. What changes them in other than their keys' order is alone until its transaction ends
-// (LockSums, before the first change); what changes them in that order, sums of hours first, runs
-// this first.
-absl::Status LockSums(store::Connection& connection);
+// Adds to what accounts have spent; held_micro: what is released.
+const store::ManyRows& AccountRows();
+
+// PostgreSQL: what changes accounts in their keys' order, sums of hours first, runs this first
+// (LockSums).
 extern const std::string kShareSums;
 
 }  // namespace waferline::metering

@@ -57,8 +57,8 @@ struct Cap {
   const char* why;
 };
 
-std::string Usd(int64_t micro, int64_t pico = 0) {
-  const auto money = Money::FromColumns({micro, static_cast<int32_t>(pico)});
+std::string Usd(int64_t micro) {
+  const auto money = Money::FromColumns({micro, 0});
   return money.ok() ? money->Format() : absl::StrCat(micro, "e-6");
 }
 
@@ -69,10 +69,16 @@ absl::Status OverCap(Connection& connection, const Cap& cap, int64_t micro) {
       connection.Run("SELECT spent_micro, spent_pico, held_micro FROM account "
                      "WHERE tenant = $1 AND project = $2 AND period = $3",
                      {cap.account.tenant, cap.account.project, cap.account.period}));
-  const auto number = [&](size_t column) { return IntegerOf(found.rows[0][column]); };
-  absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
-      cap.why, ": of ", Usd(cap.micro), " USD, ", Usd(number(0), number(1)), " are spent, ",
-      Usd(number(2)), " held by requests in flight, and this one may cost up to ", Usd(micro)));
+  WL_ASSIGN_OR_RETURN(const Money spent,
+                      Money::FromColumns({IntegerOf(found.rows[0][0]),
+                                          static_cast<int32_t>(IntegerOf(found.rows[0][1]))}));
+  const std::string state =
+      cap.account.period == kBalance
+          ? absl::StrCat((-spent).Format(), " USD are left, ")
+          : absl::StrCat("of ", Usd(cap.micro), " USD, ", spent.Format(), " are spent, ");
+  absl::Status status = absl::ResourceExhaustedError(
+      absl::StrCat(cap.why, ": ", state, Usd(IntegerOf(found.rows[0][2])),
+                   " held by requests in flight, and this one may cost up to ", Usd(micro)));
   status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
   return status;
 }
@@ -83,7 +89,7 @@ absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage&
   const UsageSubject& subject = usage.subject;
   WL_ASSIGN_OR_RETURN(
       const Result quota,
-      connection.Run("SELECT hard_micro, prepaid_micro, thousandths FROM quota LEFT JOIN "
+      connection.Run("SELECT hard_micro, thousandths FROM quota LEFT JOIN "
                      "project_share ON project_share.tenant = quota.tenant AND project = $2 WHERE "
                      "quota.tenant = $1",
                      {subject.tenant, subject.project}));
@@ -93,18 +99,18 @@ absl::StatusOr<std::vector<Cap>> CapsOf(Connection& connection, const OpenUsage&
     const auto* given = std::get_if<int64_t>(&quota.rows[0][column]);
     return given == nullptr ? otherwise : *given;
   };
-  const int64_t hard = number(0, kNoCap), share = number(2, kWhole);
+  const int64_t hard = number(0, kNoCap), share = number(1, kWhole);
   std::vector<Cap> caps;
   for (AccountKey& account : AccountsOf(subject, usage.admitted_us)) {
     if (!account.project.empty()) {
       const int64_t part = hard / kWhole * share + hard % kWhole * share / kWhole;
       caps.push_back({std::move(account), hard == kNoCap ? kNoCap : part,
                       "over this project's share of the tenant's hard monthly spend"});
-    } else if (account.period != kAllTime) {
+    } else if (account.period != kBalance) {
       caps.push_back({std::move(account), hard, "over the hard monthly spend of this tenant"});
     } else {
       caps.push_back(
-          {std::move(account), number(1, prepaid ? 0 : kNoCap),
+          {std::move(account), prepaid ? 0 : kNoCap,
            "the prepaid balance of this tenant is too low for the most that this request "
            "may cost"});
     }
@@ -128,6 +134,24 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool
 }
 
 }  // namespace
+
+const store::ManyRows& AccountRows() {
+  static const store::ManyRows* const kRows = new store::ManyRows(
+      "INSERT INTO account(tenant, project, period, spent_micro, spent_pico, held_micro)", 6,
+      " ON CONFLICT(tenant, project, period) DO UPDATE SET spent_micro = account.spent_micro + "
+      "excluded.spent_micro + (account.spent_pico + excluded.spent_pico) / 1000000, spent_pico = "
+      "(account.spent_pico + excluded.spent_pico) % 1000000, held_micro = account.held_micro - "
+      "excluded.held_micro");
+  return *kRows;
+}
+
+absl::Status AddToBalance(Connection& connection, const std::string& tenant, Money debit) {
+  WL_RETURN_IF_ERROR(LockSums(connection));
+  const Money::Columns columns = debit.ToColumns();
+  return AccountRows()
+      .Run(connection, {{tenant, "", kBalance, columns.micro, int64_t{columns.pico}, int64_t{0}}})
+      .status();
+}
 
 const std::string kShareSums = "SELECT pg_advisory_xact_lock_shared(7341297)";
 
@@ -181,7 +205,7 @@ int64_t PeriodOf(int64_t unix_us) {
 
 std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us) {
   const int64_t month = PeriodOf(admitted_us);
-  std::vector<AccountKey> accounts = {{subject.tenant, "", month}, {subject.tenant, "", kAllTime}};
+  std::vector<AccountKey> accounts = {{subject.tenant, "", month}, {subject.tenant, "", kBalance}};
   if (!subject.project.empty()) accounts.push_back({subject.tenant, subject.project, month});
   return accounts;
 }

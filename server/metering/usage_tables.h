@@ -9,9 +9,14 @@
 //
 // What need not be answered within its transaction is gathered in a UsageBatch (usage_batch.h).
 //
-// An account is a tenant's month (period YYYYMM) or all its time (period 0), or a project's month:
-// what was spent, and what is held for work in flight. Cap: spent + held <= cap at every commit, by
-// one conditional UPDATE, so it holds whatever servers and clients do at once.
+// An account is a tenant's month (period YYYYMM) or its prepaid balance (period 0), or a project's
+// month: what was spent, and what is held for work in flight. Cap: spent + held <= cap at every
+// commit, by one conditional UPDATE, so it holds whatever servers and clients do at once.
+//
+// What a balance has spent is the sum of the ledger's prepaid account, so less than zero is what is
+// left, and its cap is 0; system time of a prepaid plan counts from its record on, though its
+// invoice books it. It holds all of the tenant's work in flight, whatever plan that is under: the
+// plan may change meanwhile.
 #pragma once
 
 #include <compare>
@@ -27,17 +32,27 @@
 
 namespace waferline::metering {
 
-// The period of accounts that is all time.
-inline constexpr int64_t kAllTime = 0;
+// The period of the account that is a tenant's prepaid balance.
+inline constexpr int64_t kBalance = 0;
 
 struct AccountKey {
   std::string tenant;
   std::string project;  // "": the whole tenant
-  int64_t period = kAllTime;
+  int64_t period = kBalance;
   auto operator<=>(const AccountKey&) const = default;
 };
-// In which a record counts: the tenant's month of admission and all its time, the project's month.
+// In which a record is held, and counts: the tenant's month of admission, its balance (that a
+// record counts in only if its plan is prepaid), the project's month.
 std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us);
+
+// PostgreSQL: servers that change several accounts in orders of their own would wait for each
+// other. What changes them in other than their keys' order, or a quota by what it was, is alone
+// until its transaction ends: this comes before the first change, or before what it was is read.
+absl::Status LockSums(store::Connection& connection);
+
+// Books an entry of the ledger on the tenant's prepaid account in what requests are checked
+// against.
+absl::Status AddToBalance(store::Connection& connection, const std::string& tenant, Money debit);
 
 // Of a tenant with a cap, or a `prepaid` plan, which spends nothing without a balance.
 // ResourceExhausted, and nothing written: over the hard monthly spend, the project's share of it,
@@ -53,7 +68,7 @@ absl::StatusOr<int64_t> SettleEnded(store::Connection& connection, int64_t now_u
 // accounts change back, and their transfers are reversed.
 struct Unconfirmed {
   bool credit = false;
-  const billing::PriceBook* prices = nullptr;  // what compute time counted; null: nothing
+  const billing::PriceBook* prices = nullptr;  // which plans are prepaid; null: none
   int64_t now_us = 0;
 };
 absl::StatusOr<int64_t> SettleUnconfirmed(store::Connection& connection, int64_t epoch,

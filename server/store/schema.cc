@@ -12,7 +12,8 @@ namespace {
 
 // {serial}: a number that the database hands out and never again. {by_key}: the rows lie in the
 // order of their key, without one of their own, where the database can do that. {by_time}: rows
-// that come in the order of their time are found by it. {admitted_month}: YYYYMM.
+// that come in the order of their time are found by it. {admitted_month}: YYYYMM. {payments}: an
+// index of payments in advance, where one is needed.
 constexpr const char* kSteps[] = {
     R"(
 CREATE TABLE epoch(id {serial}, host TEXT NOT NULL, started_us BIGINT NOT NULL,
@@ -137,6 +138,20 @@ UPDATE usage_hour SET requests = c.requests FROM (
     usage_hour.project = c.project AND usage_hour.api_key = c.api_key AND
     usage_hour.model = c.model AND usage_hour.tier = c.tier;
 )",
+    // The account of period 0, once all that a tenant had spent, is its prepaid balance. Usage that
+    // plans bill by compute time gets its costs where the prices are known (compute_costs_due).
+    R"(
+UPDATE account SET spent_micro = 0, spent_pico = 0 WHERE period = 0;
+INSERT INTO account(tenant, project, period, spent_micro, spent_pico, held_micro)
+  SELECT substr(entry.account, 8, length(entry.account) - 15), '', 0,
+    CAST(SUM(micro) AS BIGINT) + CAST(SUM(pico) AS BIGINT) / 1000000,
+    CAST(SUM(pico) AS BIGINT) % 1000000, 0
+  FROM entry WHERE entry.account LIKE 'tenant:%:prepaid' GROUP BY entry.account
+  ON CONFLICT(tenant, project, period) DO UPDATE SET spent_micro = excluded.spent_micro,
+    spent_pico = excluded.spent_pico;
+INSERT INTO setting(name, value) VALUES('compute_costs_due', 1);
+{payments}
+)",
 };
 
 std::string InDialect(Dialect dialect, const char* sql) {
@@ -149,7 +164,13 @@ std::string InDialect(Dialect dialect, const char* sql) {
                           ? "CAST(strftime('%Y%m', admitted_us / 1000000, 'unixepoch') AS BIGINT)"
                           : "CAST(to_char(to_timestamp(admitted_us / 1000000) AT TIME ZONE 'UTC', "
                             "'YYYYMM') AS BIGINT)";
+  // SQLite has the entries in the order of their transfers.
+  const char* payments =
+      dialect == Dialect::kSqlite
+          ? ""
+          : "CREATE INDEX entry_payment ON entry(account) WHERE transfer LIKE 'topup:%';";
   return absl::StrReplaceAll(sql, {{"{serial}", serial},
+                                   {"{payments}", payments},
                                    {"{by_key}", by_key},
                                    {"{by_time}", by_time},
                                    {"{admitted_month}", month}});

@@ -31,6 +31,7 @@ inline constexpr char kBook[] =
     "    plans:\n"
     "      - {name: prepaid, prepaid: true}\n"
     "      - {name: hours, bill: compute_time}\n"
+    "      - {name: paid_hours, bill: compute_time, prepaid: true}\n"
     "      - {name: promised, service: {availability: 0.9, cap_share: 0.5}}\n";
 
 // A refusal, which says what is wrong with what was asked; anything else is our fault.
@@ -63,8 +64,8 @@ class AccountSteps {
     return good.ok() ? name : "acme";
   }
   std::string Plan() {
-    static constexpr const char* kPlans[] = {"", "prepaid", "hours", "promised"};
-    const std::string plan = kPlans[input_.Below(4)];
+    static constexpr const char* kPlans[] = {"", "prepaid", "hours", "paid_hours", "promised"};
+    const std::string plan = kPlans[input_.Below(5)];
     return accounts::CheckPlan(book_, plan, now_us_).ok() ? plan : "";
   }
   std::optional<int64_t> Limit() {

@@ -20,6 +20,7 @@
 #include "server/accounts/usage_query.h"
 #include "server/accounts/usage_stream.h"
 #include "server/batches/batch_tables.h"
+#include "server/billing/prepaid.h"
 #include "server/billing/price_book_reader.h"
 #include "server/billing/verify.h"
 #include "server/metering/usage_batch.h"
@@ -108,10 +109,9 @@ class Run : public AccountSteps {
     record.end.counts.cached = std::min(cached, record.end.counts.prompt);
     const auto used = metering::RecordOf(record.open, record.end);
     const auto rated = billing::RateForLedger(book_, used);
-    const auto cost = billing::ComputeTimeCost(book_, used);
-    WL_CHECK(rated.ok() && cost.ok());
-    record.end.charge = rated->charge.total;
-    record.end.compute_cost = *cost;
+    WL_CHECK(rated.ok());
+    record.end.charge = rated->cost;
+    record.end.prepaid = billing::IsPrepaid(&book_, record.open.subject.plan, now_us_);
     if (rated->transfer) record.end.entries = rated->transfer->entries;
     return record;
   }
@@ -122,7 +122,7 @@ class Run : public AccountSteps {
     if (is_new) records_[ordinal] = NewRecord(ordinal);
     Record& record = records_[ordinal];
     if (is_new && record.open.hold_micro > 0) {
-      const bool prepaid = record.open.subject.plan == "prepaid";
+      const bool prepaid = record.end.prepaid;
       record.open.capped = true;
       const absl::Status held = metering::OpenWithHold(db_, record.open, prepaid);
       CheckRefusal(held);

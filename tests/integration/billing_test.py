@@ -30,6 +30,11 @@ INSERT INTO usage_hour(hour_us, tenant, project, api_key, model, tier, requests,
   VALUES(1789999200000000, 'acme', 'search', 'key_1', 'm', 'default', 2, 5, 0, 9, 3, 500000);
 INSERT INTO account(tenant, period, spent_micro, spent_pico, held_micro) VALUES('acme', 202609, 3, 500000, 0), ('acme', 0, 3, 500000, 0);
 """
+OLD_ENTRIES = """
+INSERT INTO entry(transfer, line, account, micro, pico, at_us) VALUES('topup:acme:1', 0, 'cash', 5000000, 0, 1),
+  ('topup:acme:1', 1, 'tenant:acme:prepaid', -5000000, 0, 1), ('usage:1.1.0', 0, 'tenant:acme:prepaid', 3, 500000, 1),
+  ('usage:1.1.0', 1, 'revenue:m:output', -4, 500000, 1);
+"""
 
 
 def old_database(database, version, rows):
@@ -45,14 +50,14 @@ def old_database(database, version, rows):
 
 @pytest.mark.parametrize("version", [1, 4])
 def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(database, tmp_path, version):
-    newest = old_database(database, version, OLD_ROWS)
+    newest = old_database(database, version, OLD_ROWS + (OLD_ENTRIES if version >= 2 else ""))
     with Waferd(config(tmp_path, database)) as server:
         assert database.rows("SELECT version FROM schema_version") == [[newest]]
         assert database.rows("SELECT position, prompt, generated, charge_micro FROM usage ORDER BY choice") == [["1", "5", "7", "3"], ["2", "0", "2", "0"]]
         assert database.rows("SELECT requests, records FROM usage_hour WHERE hour_us = 1789999200000000") == [["1", "2"]]
         assert database.rows("SELECT tenant, id, name FROM project") == [["acme", "search", "search"]]
         assert database.rows("SELECT project, period, spent_micro, spent_pico, held_micro FROM account ORDER BY project, period") == [
-            ["", "0", "3", "500000", "0"], ["", "202609", "3", "500000", "0"], ["search", "202609", "3", "500000", "0"]]
+            ["", "0", *(["-4999997", "500000"] if version >= 2 else ["0", "0"]), "0"], ["", "202609", "3", "500000", "0"], ["search", "202609", "3", "500000", "0"]]
         request = urllib.request.Request(server.http + "/v1/completions", json.dumps({"model": "m", "prompt": "Once", "max_tokens": 3}).encode(),
                                          {"content-type": "application/json", "authorization": "Bearer old-key"})
         with urllib.request.urlopen(request, timeout=60) as reply:

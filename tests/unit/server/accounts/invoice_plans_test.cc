@@ -3,8 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/accounts/account_tables.h"
 #include "server/accounts/billing_text.h"
+#include "server/accounts/quota_tables.h"
+#include "server/accounts/usage_query.h"
 #include "tests/unit/server/accounts/invoice_world.h"
 
 namespace waferline::accounts {
@@ -27,6 +30,51 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
   CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
   CHECK(Differences().empty());
+}
+
+TEST_CASE_METHOD(World, "the costs of usage are the invoice's lines, under each plan") {
+  book =
+      billing::ParsePriceBook(
+          "prices.yaml", absl::StrCat(kBook,
+                                      "      - {name: reserved, volume: [{off: '0.1'}], reserved: "
+                                      "[{model: m, tokens_per_minute: 9, per_minute: '0.01'}]}\n"))
+          .value();
+  constexpr int kAnswers = 5;
+  for (const std::string plan : {"", "prepaid", "hours", "paid_hours", "promised", "reserved"}) {
+    INFO(plan);
+    const std::string tenant = "t-" + plan;
+    REQUIRE(AddTenant(*connection, {tenant, plan, 1}).ok());
+    for (int day = 0; day < 2; ++day) {
+      Serve(tenant, kAnswers, kMonth.begin_us() + day * kMicrosecondsPerDay, plan);
+      CHECK(cost != "0.00");
+    }
+    const auto records = UnbilledRecords(*connection, tenant, kMonth.end_us()).value();
+    const billing::Invoice invoice =
+        billing::DraftInvoice(book, {tenant, plan, kMonth, records}).value();
+    Money used;
+    for (const billing::InvoiceLine& line : invoice.lines) {
+      if (line.item <= billing::Item::kSystemTime) REQUIRE(used.Add(line.amount).ok());
+    }
+    CHECK(!used.IsZero());
+    for (const int64_t width : {kMicrosecondsPerMinute, kMicrosecondsPerDay}) {
+      UsageQuery query{.start_us = kMonth.begin_us(),
+                       .end_us = kMonth.begin_us() + 2 * kMicrosecondsPerDay,
+                       .width_us = width,
+                       .buckets = 2 * kMicrosecondsPerDay / width};
+      query.only[static_cast<size_t>(UsageBy::kTenant)] = {tenant};
+      Money costs;
+      const std::vector<UsageBucket> buckets = QueryUsage(*connection, query).value();
+      for (const UsageBucket& bucket : buckets) {
+        for (const UsageSums& sums : bucket.sums) {
+          REQUIRE(costs
+                      .Add(*Money::FromColumns(
+                          {sums.charge_micro, static_cast<int32_t>(sums.charge_pico)}))
+                      .ok());
+        }
+      }
+      CHECK(costs == used);  // the time of each is whole picodollars here
+    }
+  }
 }
 
 TEST_CASE_METHOD(World, "a quota that is refused moves no money and no share") {

@@ -28,6 +28,7 @@ inline constexpr char kBook[] =
     "    plans:\n"
     "      - {name: prepaid, prepaid: true}\n"
     "      - {name: hours, bill: compute_time}\n"
+    "      - {name: paid_hours, bill: compute_time, prepaid: true}\n"
     "      - {name: promised, service: {availability: 0.9, cap_share: 0.5}}\n";
 inline const Month kMonth{2026, 9};
 inline const int64_t kGraceOver = kMonth.end_us() + billing::kInvoiceGraceUs;

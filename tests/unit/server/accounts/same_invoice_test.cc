@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/accounts/account_tables.h"
+#include "server/accounts/quota_tables.h"
 #include "server/metering/usage_batch.h"
 #include "tests/unit/server/accounts/invoice_world.h"
 #include "wafer_backend/base/seeded_stream.h"
@@ -35,7 +37,7 @@ TEST_CASE("each post written 1 to 3 times, in any order and grouping, gives the 
                              .counts = {.prompt = ordinal, .generated = 7 * ordinal},
                              .ended_us = kMonth.begin_us() + 1'000'000'000 * ordinal};
     const auto rated = billing::RateForLedger(world.book, metering::RecordOf(open, end)).value();
-    end.charge = rated.charge.total;
+    end.charge = rated.cost;
     if (rated.transfer) end.entries = rated.transfer->entries;
     return std::pair(open, end);
   };
@@ -84,6 +86,8 @@ TEST_CASE("each post written 1 to 3 times, in any order and grouping, gives the 
 TEST_CASE_METHOD(World, "one flipped digit in any table is found") {
   Serve("acme", 3, kMonth.begin_us());
   REQUIRE(Close(kAcme, kGraceOver).ok());
+  REQUIRE(AddTenant(*connection, {"payer", "prepaid", 1}).ok());
+  REQUIRE(SetQuota(*connection, {.tenant = "payer", .prepaid_micro = 5'000'000}, 7).ok());
   REQUIRE(Differences().empty());
   const char* const flips[] = {
       "UPDATE usage SET charge_pico = charge_pico + 1 WHERE ordinal = 2",
@@ -93,7 +97,9 @@ TEST_CASE_METHOD(World, "one flipped digit in any table is found") {
       "UPDATE usage_hour SET requests = requests + 1",
       "UPDATE usage_hour SET records = records + 1",
       "UPDATE account SET spent_micro = spent_micro + 1 WHERE period = 0",
-      "UPDATE account SET held_micro = 1 WHERE period = 0",
+      "UPDATE account SET spent_micro = spent_micro + 1 WHERE period = 202609",
+      "UPDATE account SET held_micro = 1 WHERE period = 202609",
+      "UPDATE quota SET prepaid_micro = prepaid_micro + 1",
       "UPDATE entry SET pico = pico + 1 WHERE transfer = 'usage:1.2.0' AND line = 0",
       "DELETE FROM entry WHERE transfer = 'invoice:acme:2026-09'",
       "UPDATE invoice SET text = replace(text, '0.03', '0.04')"};

@@ -16,7 +16,7 @@ struct Ledger {
   }
   void Post(const UsageRecord& record) {
     const Charge charge = Rate(book, record).value();
-    contents.usage.push_back({.record = record, .charge = charge.total});
+    contents.usage.push_back({.record = record, .charge = CountedCost(book, record).value()});
     if (auto transfer = UsageTransfer(record, PlanOf(record.plan), charge)) {
       contents.transfers.push_back(*transfer);
     }
@@ -46,8 +46,9 @@ struct Ledger {
     contents.usage.push_back({.record = {.id = "7.open.0"}, .open = true});
     contents.transfers.push_back(
         TopUpTransfer("1", "t-prepaid", Money::Parse("10").value(), 0).value());
+    contents.paid_in["t-prepaid"] = Money::Parse("10").value();
     contents.hours = SumByHour(contents.usage).value();
-    contents.accounts = SumAccounts(book, contents.usage).value();
+    contents.accounts = SumAccounts(book, contents).value();
   }
   std::string FirstDifference() const {
     const LedgerReport report = VerifyLedger(book, contents);
@@ -79,7 +80,7 @@ TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
     const size_t h = random.Next() % c.hours.size();
     const size_t i = random.Next() % c.invoices.size();
     const size_t a = random.Next() % c.accounts.size();
-    const int what = round % 11;
+    const int what = round % 12;
     INFO("round " << round << ", kind " << what);
     switch (what) {
       case 0:
@@ -116,6 +117,9 @@ TEST_CASE_METHOD(Ledger, "one flipped digit anywhere is found") {
       case 10:
         c.accounts[a].held_micro += 1;
         break;
+      case 11:
+        REQUIRE(c.paid_in["t-prepaid"].Add(one).ok());
+        break;
     }
     CHECK_FALSE(VerifyLedger(flipped.book, c).clean());
   }
@@ -133,6 +137,19 @@ TEST_CASE_METHOD(Ledger, "what appears again, or has no cause, is named") {
   contents.invoices.push_back(contents.invoices.front());
   CHECK(FirstDifference() ==
         "usage " + contents.invoices.front().usage_ids.front() + " is invoiced again");
+}
+
+TEST_CASE_METHOD(Ledger,
+                 "a payment that quota and ledger do not agree on is named, and the way out") {
+  contents.paid_in["t-prepaid"] = Money::Parse("7.5").value();
+  CHECK(FirstDifference() ==
+        "tenant t-prepaid has paid in 7.50 by its quota, and 10.00 by the ledger: 'waferctl quotas "
+        "set --tenant t-prepaid --prepaid-usd ALL', all that it has really paid in, makes both "
+        "that");
+  contents.paid_in.erase("t-prepaid");
+  CHECK(FirstDifference().starts_with("tenant t-prepaid has paid in 0.00 by its quota, and 10.00"));
+  contents.paid_in = {{"t-prepaid", *Money::Parse("10")}, {"t-", *Money::Parse("1")}};
+  CHECK(FirstDifference().starts_with("tenant t- has paid in 1.00 by its quota, and 0.00"));
 }
 
 TEST_CASE("transfers are checked") {

@@ -10,6 +10,7 @@
 
 #include "server/billing/price_book_reader.h"
 #include "server/metering/store_meter.h"
+#include "server/metering/usage_tables.h"
 #include "tests/unit/server/store/temporary_store.h"
 
 namespace waferline::metering {
@@ -31,7 +32,7 @@ inline const billing::PriceBook& Prices() {
           "    models:\n"
           "      - {name: m, input: '0.000003', cached_input: '0', output: '1.5', system_second: "
           "'0.5', tiers: {priority: '2'}}\n"
-          "    plans: [{name: hours, bill: compute_time}]\n")
+          "    plans: [{name: hours, bill: compute_time}, {name: payer, prepaid: true}]\n")
           .value());
   return *kBook;
 }
@@ -63,6 +64,11 @@ struct World {
                       {micro})
                 .ok());
   }
+  // A hard cap of t, or what it has paid in; requests of `plan` are held to it.
+  void LimitTo(const std::string& plan, int64_t micro) {
+    if (plan.empty()) return SetQuota("hard_micro", micro);
+    REQUIRE(AddToBalance(*connection, "t", -Money::FromColumns({micro, 0}).value()).ok());
+  }
 
   store::TemporaryFolder folder;
   std::unique_ptr<store::Store> real;
@@ -86,11 +92,13 @@ inline Outcome Ended(uint32_t prompt, uint32_t generated,
 
 inline std::shared_ptr<RequestUsage> Admit(StoreMeter& meter,
                                            const std::vector<ValidRequest>& requests,
-                                           bool capped = false) {
+                                           bool capped = false, const std::string& plan = "") {
   return meter
-      .Admit({.subject = {.tenant = "t", .model = "m", .tier = "default", .endpoint = "test"},
-              .choices = requests,
-              .capped = capped})
+      .Admit(
+          {.subject =
+               {.tenant = "t", .plan = plan, .model = "m", .tier = "default", .endpoint = "test"},
+           .choices = requests,
+           .capped = capped})
       .value();
 }
 
