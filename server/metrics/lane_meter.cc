@@ -108,9 +108,11 @@ LaneMeter::LaneMeter(Families& families, const std::string& model)
 void LaneMeter::AddCounters(Families& families, const std::string& model) {
   const SeriesMaker make(families, model);
   admitted = make.Count({"waferline_requests_admitted_total", "Requests that were admitted."});
-  prompt_tokens = make.Count({"waferline_prompt_tokens_total",
-                              "Prompt tokens of requests that ended, cached ones included.",
-                              "vllm:prompt_tokens_total"});
+  prompt_tokens =
+      make.Count({"waferline_prompt_tokens_total",
+                  "Prompt tokens of sequences that ended, cached ones included. Each choice of "
+                  "a request is a sequence; billing counts their prompt once.",
+                  "vllm:prompt_tokens_total"});
   generated_tokens = make.Count({"waferline_generated_tokens_total",
                                  "Tokens that left the pipeline.", "vllm:generation_tokens_total"});
   cache_queried =
