@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/accounts/names.h"
 #include "server/accounts/price_books.h"
+#include "server/accounts/quota_rules.h"
 #include "server/billing/prepaid.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/field_error.h"
@@ -122,7 +123,7 @@ absl::Status Accounts::Load(Connection& connection, bool force) {
   for (const Quota& quota : quotas) {
     limits[quota.tenant] = {quota.requests_day, quota.tokens_minute, quota.concurrent};
     for (const auto& [project, share] : quota.shares) shares[{quota.tenant, project}] = share;
-    capped[quota.tenant] = quota.hard_micro || quota.prepaid_micro;
+    capped[quota.tenant] = quota.hard_micro.has_value();
   }
   for (const Tenant& tenant : tenants) {
     disabled[tenant.name] = tenant.disabled_us != 0;
@@ -245,33 +246,17 @@ void Accounts::ListKeys(Done<std::vector<Key>> done) {
   Ask<std::vector<Key>>(accounts::ListKeys, std::move(done));
 }
 
-void Accounts::SetQuota(const Quota& quota, Done<Quota> done) {
-  const bool spending = quota.soft_micro || quota.hard_micro || quota.prepaid_micro;
-  if (options_.store != nullptr && spending && options_.prices == nullptr) {
-    return done(FieldError("monthly_hard_usd",
-                           "spending cannot be limited without prices: configure "
-                           "'billing: {prices: FILE}'"));
-  }
-  if (quota.soft_micro && quota.hard_micro && *quota.soft_micro > *quota.hard_micro) {
-    return done(FieldError("monthly_soft_usd",
-                           "is more than monthly_hard_usd, so it could never be reached"));
-  }
-  const bool limited =
-      quota.requests_day || quota.tokens_minute || quota.concurrent || quota.hard_micro;
-  for (const auto& [project, share] : quota.shares) {
-    if (const absl::Status bad = CheckName("project_shares", project, false); !bad.ok()) {
-      return done(bad);
-    }
-    if (!limited) {
-      return done(FieldError("project_shares",
-                             "are shares of requests_per_day, tokens_per_minute, "
-                             "concurrent_requests or monthly_hard_usd: give one of them"));
-    }
+void Accounts::ChangeQuota(const QuotaChange& change, Done<Quota> done) {
+  if (options_.store != nullptr && options_.prices == nullptr) {
+    if (const absl::Status free = CheckNeedsNoPrices(change); !free.ok()) return done(free);
   }
   const int64_t now_us = options_.unix_us ? options_.unix_us() : 0;
   Write<Quota>(
-      [quota, now_us](Connection& connection) {
-        return accounts::SetQuota(connection, quota, now_us);
+      [change, now_us, prices = options_.prices](Connection& connection) -> absl::StatusOr<Quota> {
+        WL_ASSIGN_OR_RETURN(const Quota quota, ChangedQuota(connection, change));
+        WL_RETURN_IF_ERROR(CheckQuota(quota));
+        WL_RETURN_IF_ERROR(CheckPaysInAdvance(connection, change, prices, now_us));
+        return SetQuota(connection, quota, now_us);
       },
       std::move(done));
 }

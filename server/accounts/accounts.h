@@ -88,8 +88,9 @@ class Accounts {
   void FindProject(const std::string& id, const std::string& tenant, Done<Project> done);
   void ListProjects(Done<std::vector<Project>> done);
 
-  // InvalidArgument: a spending limit without prices.
-  void SetQuota(const Quota& quota, Done<Quota> done);
+  // InvalidArgument: a spending limit without prices; a payment of a tenant whose plan is not
+  // prepaid.
+  void ChangeQuota(const QuotaChange& change, Done<Quota> done);
   void ListQuotas(Done<std::vector<Quota>> done);
 
   void Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done);

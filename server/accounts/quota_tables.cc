@@ -1,6 +1,5 @@
 #include "server/accounts/quota_tables.h"
 
-#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "server/accounts/names.h"
 #include "server/accounts/project_tables.h"
 #include "server/billing/transfer.h"
+#include "server/metering/usage_tables.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -24,19 +24,39 @@ using store::Value;
 
 Value OrNull(const std::optional<int64_t>& limit) { return limit ? Value(*limit) : Value(); }
 
-// The difference to what was paid in before, from cash (or back to it).
-absl::Status BookPayment(Connection& connection, const Quota& quota, int64_t now_us) {
+// By the ledger, whose payments are found by the order of transfers, or an index.
+absl::StatusOr<Money> PaidIn(Connection& connection, const std::string& tenant) {
+  const char* const payments = connection.dialect() == store::Dialect::kSqlite
+                                   ? "transfer >= 'topup:' AND transfer < 'topup;'"
+                                   : "transfer LIKE 'topup:%'";
   WL_ASSIGN_OR_RETURN(
-      const Result before,
-      connection.Run("SELECT prepaid_micro FROM quota WHERE tenant = $1", {quota.tenant}));
-  const int64_t was = before.rows.empty() ? 0 : IntegerOf(before.rows[0][0]);
-  const int64_t paid = quota.prepaid_micro.value_or(0) - was;
-  if (paid == 0) return absl::OkStatus();
-  const std::string id = absl::StrCat(quota.tenant, ":", now_us);
-  WL_ASSIGN_OR_RETURN(const Money amount, Money::FromColumns({std::abs(paid), 0}));
+      const Result sums,
+      connection.Run(absl::StrCat("SELECT COALESCE(SUM(micro), 0), COALESCE(SUM(pico), 0) FROM "
+                                  "entry WHERE account = $1 AND ",
+                                  payments),
+                     {billing::PrepaidAccount(tenant)}));
+  const int64_t pico = IntegerOf(sums.rows[0][1]);
+  WL_ASSIGN_OR_RETURN(const Money balance,
+                      Money::FromColumns({IntegerOf(sums.rows[0][0]) + pico / 1'000'000,
+                                          static_cast<int32_t>(pico % 1'000'000)}));
+  return -balance;
+}
+
+// What is paid in now (less than zero: back), from cash.
+absl::StatusOr<Money> PaymentOf(Connection& connection, const Quota& quota) {
+  WL_ASSIGN_OR_RETURN(Money paid, Money::FromColumns({quota.prepaid_micro.value_or(0), 0}));
+  WL_ASSIGN_OR_RETURN(const Money before, PaidIn(connection, quota.tenant));
+  WL_RETURN_IF_ERROR(paid.Subtract(before));
+  return paid;
+}
+
+absl::Status BookPayment(Connection& connection, const std::string& tenant, Money paid,
+                         int64_t now_us) {
+  if (paid.IsZero()) return absl::OkStatus();
+  const std::string id = absl::StrCat(tenant, ":", now_us);
   WL_ASSIGN_OR_RETURN(billing::Transfer transfer,
-                      billing::TopUpTransfer(id, quota.tenant, amount, now_us));
-  if (paid < 0) transfer = ReversalOf(transfer, now_us);
+                      billing::TopUpTransfer(id, tenant, paid.IsNegative() ? -paid : paid, now_us));
+  if (paid.IsNegative()) transfer = ReversalOf(transfer, now_us);
   return AddTransfer(connection, transfer);
 }
 
@@ -62,11 +82,31 @@ absl::Status NameProjectsById(Connection& connection, Quota* quota) {
 
 }  // namespace
 
+absl::StatusOr<Quota> ChangedQuota(Connection& connection, const QuotaChange& change) {
+  WL_RETURN_IF_ERROR(metering::LockSums(connection));
+  WL_ASSIGN_OR_RETURN(const std::vector<Quota> all, ListQuotas(connection));
+  Quota quota{.tenant = change.tenant};
+  for (const Quota& one : all) {
+    if (one.tenant == change.tenant) quota = one;
+  }
+  quota.requests_day = change.requests_day.value_or(quota.requests_day);
+  quota.tokens_minute = change.tokens_minute.value_or(quota.tokens_minute);
+  quota.concurrent = change.concurrent.value_or(quota.concurrent);
+  quota.soft_micro = change.soft_micro.value_or(quota.soft_micro);
+  quota.hard_micro = change.hard_micro.value_or(quota.hard_micro);
+  quota.prepaid_micro = change.prepaid_micro.value_or(quota.prepaid_micro);
+  quota.shares = change.shares.value_or(quota.shares);
+  return quota;
+}
+
 absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_us) {
+  WL_RETURN_IF_ERROR(metering::LockSums(connection));
   WL_RETURN_IF_ERROR(NameProjectsById(connection, &quota));
   const bool none = quota == Quota{.tenant = quota.tenant};
-  if (!none) WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
-  WL_RETURN_IF_ERROR(BookPayment(connection, quota, now_us));
+  const bool limits = quota != Quota{.tenant = quota.tenant, .prepaid_micro = quota.prepaid_micro};
+  WL_ASSIGN_OR_RETURN(const Money paid, PaymentOf(connection, quota));
+  if (limits || paid > Money()) WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
+  WL_RETURN_IF_ERROR(BookPayment(connection, quota.tenant, paid, now_us));
   WL_RETURN_IF_ERROR(
       connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
   for (const auto& [project, thousandths] : quota.shares) {

@@ -26,9 +26,19 @@ struct Quota {
   bool operator==(const Quota&) const = default;
 };
 
+// What is to change of a tenant's quota: what is not given stays as it is.
+struct QuotaChange {
+  using Limit = std::optional<std::optional<int64_t>>;  // given, and empty: no limit any more
+  std::string tenant;
+  Limit requests_day, tokens_minute, concurrent, soft_micro, hard_micro, prepaid_micro;
+  std::optional<std::map<std::string, int64_t>> shares;  // all of them
+};
+// The quota that it makes of the tenant's, if that has one.
+absl::StatusOr<Quota> ChangedQuota(store::Connection& connection, const QuotaChange& change);
+
 // Replaces the tenant's; without any limit removes it. Gives it as it is kept: with the ids of
-// projects that have shares (ProjectIdOf). What is paid in since is booked in the ledger. NotFound:
-// no such tenant.
+// projects that have shares (ProjectIdOf). In the ledger the difference to what was paid in is
+// booked. NotFound: no such tenant.
 absl::StatusOr<Quota> SetQuota(store::Connection& connection, Quota quota, int64_t now_us);
 absl::StatusOr<std::vector<Quota>> ListQuotas(store::Connection& connection);
 

@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/money/decimal.h"
@@ -33,7 +35,7 @@ absl::StatusOr<json::object> ObjectOf(std::string_view body) {
 }
 
 // Whole microdollars of a decimal string.
-std::optional<int64_t> ReadUsd(JsonFields& fields, std::string_view name) {
+accounts::QuotaChange::Limit ReadUsd(JsonFields& fields, std::string_view name) {
   if (!fields.Has(name)) return std::nullopt;
   std::string text;
   fields.Text(name, 40, &text);
@@ -42,20 +44,26 @@ std::optional<int64_t> ReadUsd(JsonFields& fields, std::string_view name) {
   if (!micro.ok()) fields.Fail(name, Std(micro.status().message()));
   if (micro.ok() && *micro < 0) fields.Fail(name, "must not be negative");
   if (!fields.ok()) return std::nullopt;
-  return *micro;
+  return {*micro};
 }
 
-std::optional<int64_t> ReadCount(JsonFields& fields, std::string_view name) {
+accounts::QuotaChange::Limit ReadCount(JsonFields& fields, std::string_view name) {
   if (!fields.Has(name)) return std::nullopt;
   int64_t count = 0;
   fields.Int(name, 1, kMaxCount, &count);
-  return count;
+  return {count};
+}
+
+bool IsNull(const json::object& object, std::string_view name) {
+  const json::value* const value = object.if_contains(name);
+  return value != nullptr && value->is_null();
 }
 
 // {"search": "0.25"}
-void ReadShares(JsonFields& fields, accounts::Quota* quota) {
+void ReadShares(JsonFields& fields, accounts::QuotaChange* quota) {
   const json::object* shares = fields.Object("project_shares");
   if (shares == nullptr) return;
+  quota->shares.emplace();
   if (shares->size() > kMaxShares) {
     return fields.Fail("project_shares", absl::StrCat("has more than ", kMaxShares, " projects"));
   }
@@ -67,7 +75,7 @@ void ReadShares(JsonFields& fields, accounts::Quota* quota) {
       return fields.Fail(absl::StrCat("project_shares.", std::string(project)),
                          "must be a decimal string from \"0.001\" to \"1\", of at most 3 decimals");
     }
-    quota->shares[std::string(project)] = *thousandths;
+    (*quota->shares)[std::string(project)] = *thousandths;
   }
 }
 
@@ -183,23 +191,28 @@ absl::StatusOr<Nanoseconds> ReadOverlap(std::string_view body) {
   return Seconds(overlap_s);
 }
 
-absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body) {
+absl::StatusOr<accounts::QuotaChange> ReadQuota(std::string_view body) {
   WL_ASSIGN_OR_RETURN(const json::object object, ObjectOf(body));
   JsonFields fields(object);
-  accounts::Quota quota;
-  fields.Text("tenant", serving::kMaxNameBytes, &quota.tenant);
-  quota.requests_day = ReadCount(fields, "requests_per_day");
-  quota.tokens_minute = ReadCount(fields, "tokens_per_minute");
-  quota.concurrent = ReadCount(fields, "concurrent_requests");
-  quota.soft_micro = ReadUsd(fields, "monthly_soft_usd");
-  quota.hard_micro = ReadUsd(fields, "monthly_hard_usd");
-  quota.prepaid_micro = ReadUsd(fields, "prepaid_usd");
-  ReadShares(fields, &quota);
+  accounts::QuotaChange change;
+  fields.Text("tenant", serving::kMaxNameBytes, &change.tenant);
+  for (const auto& [name, limit, read] :
+       {std::tuple{"requests_per_day", &change.requests_day, &ReadCount},
+        {"tokens_per_minute", &change.tokens_minute, &ReadCount},
+        {"concurrent_requests", &change.concurrent, &ReadCount},
+        {"monthly_soft_usd", &change.soft_micro, &ReadUsd},
+        {"monthly_hard_usd", &change.hard_micro, &ReadUsd},
+        {"prepaid_usd", &change.prepaid_micro, &ReadUsd}}) {
+    *limit =
+        IsNull(object, name) ? accounts::QuotaChange::Limit(std::in_place) : read(fields, name);
+  }
+  if (IsNull(object, "project_shares")) change.shares.emplace();
+  ReadShares(fields, &change);
   fields.RefuseOthers({"tenant", "requests_per_day", "tokens_per_minute", "concurrent_requests",
                        "monthly_soft_usd", "monthly_hard_usd", "prepaid_usd", "project_shares"});
   fields.Require({"tenant"});
   WL_RETURN_IF_ERROR(fields.status());
-  return quota;
+  return change;
 }
 
 std::string TenantsJson(const std::vector<accounts::Tenant>& tenants) {

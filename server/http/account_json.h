@@ -28,8 +28,9 @@ absl::StatusOr<accounts::Key> ReadKey(std::string_view body, int64_t now_us);
 absl::StatusOr<Nanoseconds> ReadOverlap(std::string_view body);
 // {"tenant", "requests_per_day"?, "tokens_per_minute"?, "concurrent_requests"?,
 // "monthly_soft_usd"?, "monthly_hard_usd"?, "prepaid_usd"?, "project_shares"?}; dollars are decimal
-// strings of whole microdollars, shares of at most 3 decimals.
-absl::StatusOr<accounts::Quota> ReadQuota(std::string_view body);
+// strings of whole microdollars, shares of at most 3 decimals. A field that is not given stays as
+// it is; null: no limit.
+absl::StatusOr<accounts::QuotaChange> ReadQuota(std::string_view body);
 
 std::string TenantsJson(const std::vector<accounts::Tenant>& tenants);
 std::string NewKeyJson(const accounts::NewKey& made);  // with its text

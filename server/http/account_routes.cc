@@ -80,12 +80,19 @@ void AccountRoutes::ListQuotas(const Call& call) const {
 void AccountRoutes::SetQuota(const Call& call) const {
   const auto quota = ReadQuota(call.exchange->request().body);
   if (!quota.ok()) return Fail(call, quota.status());
-  accounts().SetQuota(*quota, Later<accounts::Quota>(call, QuotaJson));
+  accounts().ChangeQuota(*quota, Later<accounts::Quota>(call, QuotaJson));
 }
 
 void AccountRoutes::RemoveQuota(const Call& call) const {
-  accounts().SetQuota({.tenant = NamedBetween(call, "/admin/quotas/")},
-                      Later<accounts::Quota>(call, QuotaJson));
+  const accounts::QuotaChange::Limit none(std::in_place);
+  accounts().ChangeQuota({.tenant = NamedBetween(call, "/admin/quotas/"),
+                          .requests_day = none,
+                          .tokens_minute = none,
+                          .concurrent = none,
+                          .soft_micro = none,
+                          .hard_micro = none,
+                          .shares = {{}}},
+                         Later<accounts::Quota>(call, QuotaJson));
 }
 
 void AccountRoutes::Usage(const Call& call) const {

@@ -54,7 +54,8 @@ def test_help_shows_every_group_and_every_command():
 def test_the_help_of_what_only_http_has_offers_no_other_address(command):
     text = run("waferctl", *command.split(), "--help").stdout
     assert "http://HOST:PORT; https: over TLS" in text and "grpc" not in text
-    refused(*command.split(), *{"abort": ["x"], "invoice show": ["t:2026-01"], "keys create": ["--tenant", "t"], "quotas set": ["--tenant", "t"]}.get(command, []),
+    refused(*command.split(), *{"abort": ["x"], "invoice show": ["t:2026-01"], "keys create": ["--tenant", "t"],
+                                   "quotas set": ["--tenant", "t", "--prepaid-usd", "0"]}.get(command, []),
             "--server", "grpc://127.0.0.1:1", says="use HTTP")
 
 

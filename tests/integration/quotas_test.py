@@ -16,10 +16,11 @@ from postgres import Postgres, Sqlite, programs
 def test_a_hard_cap_and_a_prepaid_balance_hold_under_races(cloud):
     server, database = cloud
     key = new_key(server)["key"]
-    for field, period in (("monthly_hard_usd", "period > 0"), ("prepaid_usd", "period = 0")):
-        spent = int(database.rows("SELECT COALESCE(MAX(spent_micro), 0) FROM account WHERE tenant = 'acme'")[0][0])
-        cap = spent + 500
-        assert call(server, "POST", "/admin/quotas", {"tenant": "acme", field: f"0.{cap:06d}"})[0] == 200
+    for field, period, cap in (("monthly_hard_usd", "period > 0", 500), ("prepaid_usd", "period = 0", 0)):
+        if field == "prepaid_usd":
+            assert call(server, "POST", "/admin/tenants", {"name": "acme", "plan": "payer"})[0] == 200
+        quota = {"tenant": "acme", "monthly_hard_usd": None, field: "0.000500"}
+        assert call(server, "POST", "/admin/quotas", quota)[0] == 200
         seen = []
         clients = [threading.Thread(target=lambda: seen.extend(complete(server, key, 40) for _ in range(5))) for _ in range(8)]
         for client in clients:
@@ -32,7 +33,7 @@ def test_a_hard_cap_and_a_prepaid_balance_hold_under_races(cloud):
         assert refused and all(error["error"]["code"] == "insufficient_quota" for error in refused)
         assert {status for status, _, _ in seen} == {200, 429}
         assert int(database.rows("SELECT MAX(held_micro) FROM account")[0][0]) == 0
-    assert call(server, "DELETE", "/admin/quotas/acme")[0] == 200
+    assert call(server, "POST", "/admin/quotas", {"tenant": "acme", "prepaid_usd": "1"})[0] == 200
     assert complete(server, key, 40)[0] == 200
 
 
@@ -86,7 +87,7 @@ def test_a_project_has_its_share_of_a_tenants_limits(cloud):
     spent = int(database.rows("SELECT spent_micro FROM account WHERE tenant = 'acme' AND project = '' AND period > 0")[0][0])
     mine = int(database.rows("SELECT spent_micro FROM account WHERE project = 'search'")[0][0])
     cap = 4 * (mine + 150)
-    quota = {"tenant": "acme", "monthly_hard_usd": f"0.{cap:06d}", "project_shares": {"search": "0.25"}}
+    quota = {"tenant": "acme", "requests_per_day": None, "monthly_hard_usd": f"0.{cap:06d}"}
     assert call(server, "POST", "/admin/quotas", quota)[0] == 200
     refused = None
     for _ in range(20):

@@ -34,6 +34,7 @@ currency: USD
 versions:
   - effective: 2026-01-01T00:00:00Z
     models: [{name: "*", input: "1", output: "2"}]
+    plans: [{name: payer, prepaid: true}]
 """
 YAML_KEYS = "api_keys: [{key: root, tenant: operators, may_operate: true}, {key: old, tenant: acme, requests_per_day: 1000}]"
 

@@ -10,6 +10,7 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/sdk/token_client.h"
 #include "wafer_backend/base/calendar.h"
+#include "wafer_backend/base/command_line/stdout_text.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 
@@ -49,6 +50,23 @@ absl::StatusOr<json::object> AskAccounts(const Arguments& arguments, const std::
     return absl::InternalError("the server's answer is not a JSON object");
   }
   return std::move(value.get_object());
+}
+
+absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> answer,
+                    const std::function<void(const json::object&)>& text) {
+  if (!answer.ok()) return answer.status();
+  if (arguments.json()) {
+    PrintText(JsonText(*answer) + "\n");
+  } else {
+    text(*answer);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Flag> WithServer(std::vector<Flag> more) {
+  std::vector<Flag> flags = HttpServerFlags();
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
 }
 
 std::string Escaped(const std::string& name) {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "wafer_backend/base/command_line/arguments.h"
+#include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
 
@@ -14,6 +16,13 @@ namespace waferline::cli {
 absl::StatusOr<boost::json::object> AskAccounts(const Arguments& arguments,
                                                 const std::string& method, const std::string& path,
                                                 const std::string& body = "");
+
+// Prints the answer as it is, or `text` of it.
+absl::Status Report(const Arguments& arguments, absl::StatusOr<boost::json::object> answer,
+                    const std::function<void(const boost::json::object&)>& text);
+
+// `more`, after what says which server.
+std::vector<Flag> WithServer(std::vector<Flag> more);
 
 // A name as a part of a path.
 std::string Escaped(const std::string& name);

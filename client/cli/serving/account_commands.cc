@@ -1,4 +1,4 @@
-// waferctl tenants, keys and quotas: who may use a server with a database, and how much.
+// waferctl tenants and keys: who may use a server with a database.
 #include <boost/json.hpp>
 #include <csignal>
 #include <functional>
@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "client/cli/frame/output.h"
 #include "client/cli/serving/account_answers.h"
 #include "client/cli/serving/server_flags.h"
@@ -21,14 +20,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kMaxCount = int64_t{1} << 50;
-
-std::vector<Flag> With(std::vector<Flag> more) {
-  std::vector<Flag> flags = HttpServerFlags();
-  flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
-}
-
 std::vector<Flag> KeyFlags() {
   return {TextFlag("tenant", "NAME", "who pays for what it asks").Required(),
           TextFlag("project", "NAME", "of the tenant; usage is split by it"),
@@ -36,31 +27,6 @@ std::vector<Flag> KeyFlags() {
           Switch("admin", "it may operate the server and read all usage"),
           Switch("read-usage", "it may read its tenant's usage"),
           IntegerFlag("expires-days", "N", "never if not given", {1, 36500})};
-}
-
-std::vector<Flag> QuotaFlags() {
-  const IntegerRange count{1, kMaxCount};
-  return {TextFlag("tenant", "NAME", "whose").Required(),
-          IntegerFlag("requests-per-day", "N", "of each server", count),
-          IntegerFlag("tokens-per-minute", "N", "of each server", count),
-          IntegerFlag("concurrent-requests", "N", "in flight in each server", count),
-          TextFlag("monthly-soft-usd", "USD", "answers say so when it is passed"),
-          TextFlag("monthly-hard-usd", "USD", "requests are refused before it is passed"),
-          TextFlag("prepaid-usd", "USD", "all that was paid in so far"),
-          TextFlag("project-shares", "PROJECT=SHARE,...",
-                   "of these limits, the balance excepted: search=0.25")};
-}
-
-// Prints the answer as it is, or `text` of it.
-absl::Status Report(const Arguments& arguments, absl::StatusOr<json::object> answer,
-                    const std::function<void(const json::object&)>& text) {
-  if (!answer.ok()) return answer.status();
-  if (arguments.json()) {
-    PrintText(JsonText(*answer) + "\n");
-  } else {
-    text(*answer);
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ListTenants(const Arguments& arguments) {
@@ -153,57 +119,6 @@ absl::Status RevokeKey(const Arguments& arguments) {
                 [&](const auto&) { Print("revoked key {}\n", id); });
 }
 
-constexpr const char* kLimits[] = {"requests_per_day", "tokens_per_minute", "concurrent_requests",
-                                   "monthly_soft_usd", "monthly_hard_usd",  "prepaid_usd"};
-
-absl::Status ListQuotas(const Arguments& arguments) {
-  return Report(arguments, AskAccounts(arguments, "GET", "/admin/quotas"), [](const auto& answer) {
-    std::vector<const char*> columns = {"tenant"};
-    columns.insert(columns.end(), std::begin(kLimits), std::end(kLimits));
-    columns.push_back("project_shares");
-    PrintList(answer, "quotas", columns);
-  });
-}
-
-// "search=0.25,web=0.5"
-absl::StatusOr<json::object> ReadShares(const std::string& text) {
-  json::object shares;
-  for (const auto part : absl::StrSplit(text, ',')) {
-    const std::pair<std::string, std::string> share = absl::StrSplit(part, absl::MaxSplits('=', 1));
-    if (!shares.emplace(share.first, share.second).second) {
-      return UsageError(absl::StrCat("--project-shares: '", share.first, "' is given twice"));
-    }
-  }
-  return shares;
-}
-
-absl::Status SetQuota(const Arguments& arguments) {
-  json::object body{{"tenant", arguments.Text("tenant")}};
-  for (const auto& [flag, field] : {std::pair{"requests-per-day", kLimits[0]},
-                                    {"tokens-per-minute", kLimits[1]},
-                                    {"concurrent-requests", kLimits[2]}}) {
-    if (arguments.Has(flag)) body[field] = arguments.Integer(flag);
-  }
-  for (const auto& [flag, field] : {std::pair{"monthly-soft-usd", kLimits[3]},
-                                    {"monthly-hard-usd", kLimits[4]},
-                                    {"prepaid-usd", kLimits[5]}}) {
-    if (arguments.Has(flag)) body[field] = arguments.Text(flag);
-  }
-  if (arguments.Has("project-shares")) {
-    WL_ASSIGN_OR_RETURN(body["project_shares"], ReadShares(arguments.Text("project-shares")));
-  }
-  const auto set = AskAccounts(arguments, "POST", "/admin/quotas", JsonText(body));
-  if (!set.ok()) return NamedByFlags(set.status(), QuotaFlags());
-  return Report(arguments, set,
-                [&](const auto&) { Print("set the quota of {}\n", arguments.Text("tenant")); });
-}
-
-absl::Status RemoveQuota(const Arguments& arguments) {
-  const std::string& name = arguments.operand(0);
-  return Report(arguments, AskAccounts(arguments, "DELETE", "/admin/quotas/" + Escaped(name)),
-                [&](const auto&) { Print("{} has no quota of its own now\n", name); });
-}
-
 std::vector<Command> TenantCommands() {
   const std::vector<Operand> name = {{"NAME", "the tenant"}};
   return {{.words = "tenants list",
@@ -214,7 +129,7 @@ std::vector<Command> TenantCommands() {
           {.words = "tenants add",
            .summary = "Add a tenant, enable a disabled one, or change its plan",
            .operands = name,
-           .flags = With({TextFlag(
+           .flags = WithServer({TextFlag(
                "plan", "NAME", "how it pays, of the server's prices; as it goes if not given")}),
            .examples = {"waferctl tenants add acme --plan developer"},
            .run = AddTenant},
@@ -235,15 +150,15 @@ std::vector<Command> KeyCommands() {
            .run = ListKeys},
           {.words = "keys create",
            .summary = "Make an API key, which is shown once",
-           .flags = With(KeyFlags()),
+           .flags = WithServer(KeyFlags()),
            .examples = {"waferctl keys create --tenant acme --project search --expires-days 90"},
            .run = CreateKey},
           {.words = "keys rotate",
            .summary = "Make a key like another, which ends after a while",
            .operands = id,
-           .flags =
-               With({IntegerFlag("overlap-hours", "N", "how long the old key goes on", {0, 90 * 24})
-                         .Default(24)}),
+           .flags = WithServer(
+               {IntegerFlag("overlap-hours", "N", "how long the old key goes on", {0, 90 * 24})
+                    .Default(24)}),
            .examples = {"waferctl keys rotate key_0123456789abcdef --overlap-hours 1"},
            .run = RotateKey},
           {.words = "keys revoke",
@@ -252,26 +167,6 @@ std::vector<Command> KeyCommands() {
            .flags = HttpServerFlags(),
            .examples = {"waferctl keys revoke key_0123456789abcdef"},
            .run = RevokeKey}};
-}
-
-std::vector<Command> QuotaCommands() {
-  return {{.words = "quotas list",
-           .summary = "List tenants' limits",
-           .flags = HttpServerFlags(),
-           .examples = {"waferctl quotas list"},
-           .run = ListQuotas},
-          {.words = "quotas set",
-           .summary = "Replace a tenant's limits; what is not given is not limited",
-           .flags = With(QuotaFlags()),
-           .examples = {"waferctl quotas set --tenant acme --tokens-per-minute 100000 "
-                        "--monthly-hard-usd 250"},
-           .run = SetQuota},
-          {.words = "quotas remove",
-           .summary = "Remove a tenant's limits",
-           .operands = {{"TENANT", "whose"}},
-           .flags = HttpServerFlags(),
-           .examples = {"waferctl quotas remove acme"},
-           .run = RemoveQuota}};
 }
 
 }  // namespace

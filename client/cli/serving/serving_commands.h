@@ -1,6 +1,8 @@
 // The commands that talk to a running server: a client, a load harness, faults.
 #pragma once
 
+#include <vector>
+
 #include "wafer_backend/base/command_line/command.h"
 
 namespace waferline::cli {
@@ -26,5 +28,6 @@ Command AbortCommand();
 Command DrainCommand();
 Command ResumeCommand();
 Command UsageCommand();
+std::vector<Command> QuotaCommands();  // list, set, remove
 
 }  // namespace waferline::cli
