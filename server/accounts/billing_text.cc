@@ -1,5 +1,6 @@
 #include "server/accounts/billing_text.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "wafer_backend/base/calendar.h"
@@ -18,6 +19,19 @@ json::object HeadOf(const InvoiceState& state) {
   out["closed_at"] =
       is_final ? json::value(state.closed_us / kMicrosecondsPerSecond) : json::value();
   return out;
+}
+
+// What was not taken from a balance; to which credit notes go while the plan is prepaid.
+Cents DueOf(const InvoiceState& state, const json::value& invoice) {
+  const json::object* const fields = invoice.if_object();
+  const bool prepaid = fields != nullptr && fields->contains("paid_from");
+  const Cents credited = prepaid ? Cents() : state.credited;
+  const json::value* const taken =
+      fields == nullptr ? nullptr : fields->if_contains("from_balance_usd");
+  if (taken == nullptr || !taken->is_string()) return prepaid ? Cents() : state.total - credited;
+  Money rest = state.exact;
+  (void)rest.Subtract(Money::Parse(std::string_view(taken->get_string())).value_or(Money()));
+  return std::max(rest.RoundedToCents() - credited, Cents());
 }
 
 }  // namespace
@@ -49,8 +63,7 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
   json::value invoice = json::parse(kept.text, error);
-  const bool paid = !error && invoice.is_object() && invoice.as_object().contains("paid_from");
-  out["due_usd"] = FormatCents(paid ? Cents() : kept.state.total - kept.state.credited);
+  out["due_usd"] = FormatCents(DueOf(kept.state, error ? json::value() : invoice));
   if (error) invoice = kept.text;  // damaged: the ledger's check says so
   out["invoice"] = std::move(invoice);
   return json::serialize(out);

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "server/billing/prepaid.h"
 #include "wafer_backend/base/name_table.h"
 #include "wafer_backend/base/status.h"
 
@@ -45,10 +46,14 @@ absl::Status CheckRecords(const InvoiceInput& input) {
   return absl::OkStatus();
 }
 
-// Lines of one record; quantities only, amounts follow when they are summed.
+// Lines of one record; quantities only, amounts follow when they are summed. What its charge took
+// from the balance is added to `taken`.
 absl::Status AddRecord(const PriceBook& book, const UsageRecord& record,
-                       std::vector<InvoiceLine>* lines) {
+                       std::vector<InvoiceLine>* lines, Money* taken) {
   WL_ASSIGN_OR_RETURN(const Charge charge, RateOrFree(book, record));
+  if (IsPrepaid(&book, record.plan, record.admitted_us)) {
+    WL_RETURN_IF_ERROR(taken->Add(charge.total));
+  }
   InvoiceLine line{.period = MonthOf(record.ended_us),
                    .project = record.project,
                    .model = record.model,
@@ -131,15 +136,21 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
                   .month = input.month,
                   .records = static_cast<int64_t>(input.records.size())};
   if (plan->prepaid) invoice.paid_from = PrepaidAccount(input.tenant);
+  Money taken;
   for (const UsageRecord& record : input.records) {
-    WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines));
+    WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines, &taken));
   }
   WL_RETURN_IF_ERROR(AddReservations(*plan, book, input, &invoice.lines));
   WL_RETURN_IF_ERROR(MergeLines(&invoice.lines));
   WL_RETURN_IF_ERROR(AddVolumeDiscounts(*plan, input, &invoice.lines));
   WL_RETURN_IF_ERROR(DrawDownCommitment(*plan, &invoice));
   WL_RETURN_IF_ERROR(AddServiceCredit(*plan, input, &invoice));
-  for (const InvoiceLine& line : invoice.lines) WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
+  for (const InvoiceLine& line : invoice.lines) {
+    WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
+    const bool at_close = line.item >= Item::kSystemTime;
+    if (at_close && plan->prepaid) WL_RETURN_IF_ERROR(taken.Add(line.amount));
+  }
+  if (taken != (plan->prepaid ? invoice.exact : Money())) invoice.from_balance = taken;
   invoice.total = invoice.exact.RoundedToCents();
   WL_ASSIGN_OR_RETURN(invoice.rounding, Money::FromCents(invoice.total));
   WL_RETURN_IF_ERROR(invoice.rounding.Subtract(invoice.exact));

@@ -66,6 +66,9 @@ struct Invoice {
   std::string plan;
   // Of a prepaid plan: its balance, from which each charge was taken at once. Nothing is due.
   std::optional<std::string> paid_from;
+  // What of `exact` was taken from the balance, where that is neither all nor nothing: the plan
+  // changed.
+  std::optional<Money> from_balance;
   Month month;
   int64_t records = 0;                  // all, those that cost nothing too
   std::vector<InvoiceLine> lines;       // by period, project, model, item, tier, price

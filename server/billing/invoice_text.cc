@@ -34,6 +34,7 @@ std::string InvoiceText(const Invoice& invoice) {
                    {"month", invoice.month.Text()},
                    {"records", invoice.records}};
   if (invoice.paid_from) out["paid_from"] = *invoice.paid_from;
+  if (invoice.from_balance) out["from_balance_usd"] = invoice.from_balance->Format();
   if (invoice.committed) out["committed_usd"] = invoice.committed->Format();
   if (invoice.service) {
     out["service"] = json::object{{"promised", invoice.service->promised.Format()},

@@ -14,8 +14,14 @@
 namespace waferline::billing {
 namespace {
 
-// An invoice's text is kept as it was closed, and without a tenant it was named ":2026-06" once.
-bool IsText(const std::string& kept, const std::string& text) {
+// An invoice's text is kept as it was closed: once it did not say what of two plans' month was
+// taken from the balance, and without a tenant it was named ":2026-06".
+bool IsText(const std::string& kept, std::string text) {
+  constexpr std::string_view kTaken = R"("from_balance_usd":)";
+  const size_t taken = text.find(kTaken);
+  if (taken != text.npos && kept.find(kTaken) == kept.npos) {
+    text.erase(taken, text.find(',', taken) + 1 - taken);
+  }
   constexpr std::string_view kName = R"({"invoice":"no-tenant:)", kOnce = R"({"invoice":":)";
   return kept == text || (text.starts_with(kName) && kept.starts_with(kOnce) &&
                           kept.substr(kOnce.size()) == text.substr(kName.size()));

@@ -32,6 +32,29 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   CHECK(Differences().empty());
 }
 
+TEST_CASE_METHOD(World, "of a month under two plans what was not taken from the balance is due") {
+  const bool prepaid_last = GENERATE(true, false);
+  for (const bool prepaid : {!prepaid_last, prepaid_last}) {
+    REQUIRE(AddTenant(*connection, {"acme", prepaid ? "prepaid" : "", 1}).ok());
+    if (prepaid) {
+      REQUIRE(SetQuota(*connection, {.tenant = "acme", .prepaid_micro = 5'000'000}, 7).ok());
+    }
+    Serve("acme", prepaid ? 1 : 3, kMonth.begin_us(), prepaid ? "prepaid" : "");
+  }
+  for (const bool closed : {false, true}) {
+    const KeptInvoice kept =
+        closed ? Close(kAcme, kGraceOver).value() : FindInvoice(*connection, book, kAcme).value();
+    CHECK(kept.state.total.count() == 4);  // $0.0373
+    CHECK(kept.text.find(R"("from_balance_usd":"0.009325")") != std::string::npos);
+    CHECK(KeptInvoiceText(kept).find(R"("due_usd":"0.03")") != std::string::npos);
+  }
+  CHECK(Balance("tenant:acme:receivable").RoundedToCents().count() == 3);
+  CHECK(Differences().empty());
+  REQUIRE(Credit(kAcme, {.id = "n", .amount = Cents(1), .reason = "outage", .at_us = 1}).ok());
+  const std::string text = KeptInvoiceText(FindInvoice(*connection, book, kAcme).value());
+  CHECK(text.find(prepaid_last ? R"("due_usd":"0.03")" : R"("due_usd":"0.02")") != text.npos);
+}
+
 TEST_CASE_METHOD(World, "the costs of usage are the invoice's lines, under each plan") {
   book =
       billing::ParsePriceBook(
