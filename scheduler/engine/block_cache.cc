@@ -130,6 +130,7 @@ BlockCache::Added BlockCache::Insert(std::span<const uint64_t> blocks) {
   uint32_t parent = kNone;
   size_t have = Match(blocks);
   const size_t first = have;
+  if (blocks_.empty()) blocks_.reserve(blocks.size());
   if (have > 0) parent = Find(blocks[have - 1]);
   // What is added is pinned until the end, so that making room never takes the prefix itself.
   for (uint32_t block = parent; block != kNone; block = blocks_[block].parent) AddPin(block);

@@ -92,7 +92,7 @@ class BlockCache {
     uint32_t low_hash = 0;
     uint32_t block = kNone;
   };
-  static constexpr size_t kFirstPlaces = 16;
+  static constexpr size_t kFirstPlaces = 256;
 
   uint32_t Find(uint64_t hash) const;
   void Index(uint64_t hash, uint32_t block);

@@ -69,18 +69,25 @@ WaferPipeline::Table WaferPipeline::Tabulate() const {
 
 DecodePipeline::Beat WaferPipeline::Enter(Nanoseconds ready, Tokens kv_length, int width) {
   const auto step = static_cast<size_t>(kv_length.count() >> kKvShift);
-  if (step >= entered_.size()) return EnterFirst(ready, kv_length, width);
+  if (step - entered_from_ >= entered_.size()) return EnterFirst(ready, kv_length, width);
   const Sample cost = At(kv_length);
   const Nanoseconds enters = std::max(ready, entry_free_);
   const Nanoseconds occupies(cost.bottleneck_ns * width);
   entry_free_ = enters + occupies;
-  entered_[step] += width;
+  entered_[step - entered_from_] += width;
   return {occupies, enters + Nanoseconds(cost.latency_ns + cost.bottleneck_ns * (width - 1))};
 }
 
 // Apart and last, so that Enter saves no registers for it.
 DecodePipeline::Beat WaferPipeline::EnterFirst(Nanoseconds ready, Tokens kv_length, int width) {
-  entered_.resize(static_cast<size_t>(kv_length.count() >> kKvShift) + 1);
+  const auto step = static_cast<size_t>(kv_length.count() >> kKvShift);
+  if (entered_.empty()) entered_from_ = step;
+  if (step < entered_from_) {
+    entered_.insert(entered_.begin(), entered_from_ - step, 0);
+    entered_from_ = step;
+  } else {
+    entered_.resize(std::max(entered_.size(), step - entered_from_ + kSpareSteps));
+  }
   return Enter(ready, kv_length, width);
 }
 
@@ -99,8 +106,9 @@ Nanoseconds WaferPipeline::StageBusy(int stage) const {
   double busy_ns = 0;
   for (size_t i = 0; i < entered_.size(); ++i) {
     if (entered_[i] == 0) continue;
-    const Tokens middle(std::min<int64_t>(static_cast<int64_t>(i) * kKvStep + kKvStep / 2,
-                                          costs_->max_kv_length().count()));
+    const auto step = static_cast<int64_t>(entered_from_ + i);
+    const Tokens middle(
+        std::min<int64_t>(step * kKvStep + kKvStep / 2, costs_->max_kv_length().count()));
     busy_ns += static_cast<double>(entered_[i]) * costs_->StageTime(stage, middle).as_double();
   }
   return busy_before_[stage] + Nanoseconds(std::llround(busy_ns * SlowdownOf(stage)));

@@ -38,6 +38,7 @@ class WaferPipeline final : public DecodePipeline {
  private:
   static constexpr int kKvShift = 7;
   static constexpr int64_t kKvStep = 1 << kKvShift;
+  static constexpr size_t kSpareSteps = 8;
   struct Sample {
     int64_t bottleneck_ns;
     int64_t latency_ns;
@@ -58,9 +59,10 @@ class WaferPipeline final : public DecodePipeline {
   std::shared_ptr<const Table> table_;  // as fast as it is now
   Nanoseconds entry_free_;
   // Tokens that entered, by KV length in steps, since the last change of speed; from them the busy
-  // time of every stage follows without touching each stage for each token. As long as the longest
-  // KV that has come: most units of a large fleet stand idle.
+  // time of every stage follows without touching each stage for each token. From the shortest KV
+  // that has come to the longest: most units of a large fleet see few requests, or none.
   std::vector<uint64_t> entered_;
+  size_t entered_from_ = 0;  // the first one's KV length in steps
   uint64_t entered_before_ = 0;
   std::vector<Nanoseconds> busy_before_;  // a stage's, up to the last change of speed
 };
