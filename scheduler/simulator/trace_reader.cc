@@ -45,13 +45,14 @@ std::string_view WithoutByteOrderMark(std::string_view text) {
   return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
+constexpr std::string_view kBlanks = " \t\r";
+
 // Takes the next line off `text`, without its end.
 std::string_view TakeLine(std::string_view* text) {
   const size_t end = text->find('\n');
   std::string_view line = text->substr(0, end);
   text->remove_prefix(end == std::string_view::npos ? text->size() : end + 1);
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-  return line;
+  return line.substr(0, line.find_last_not_of(kBlanks) + 1);
 }
 
 // Arrivals become relative to the first, in order; the order of equal ones stays.
@@ -110,7 +111,7 @@ absl::StatusOr<TraceFormat> ParseTraceFormat(std::string_view name) {
 
 absl::StatusOr<TraceFormat> GuessFormat(std::string_view text) {
   text = WithoutByteOrderMark(text);
-  if (text.find_first_not_of(" \r\n") == std::string_view::npos) return NoRequest();
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return NoRequest();
   while (!text.empty()) {
     const std::string_view line = TakeLine(&text);
     if (line.empty()) continue;

@@ -18,7 +18,7 @@ TEST_CASE("mooncake lines become requests with their blocks, in order of arrival
   const auto read = ParseTrace(
       "{\"timestamp\": 2000, \"input_length\": 1025, \"output_length\": 7, \"hash_ids\": [5, 6, 7],"
       " \"chat_id\": 3}\r\n"
-      "\n"
+      "\n \n\t \r\n"
       "{\"hash_ids\":[5],\"timestamp\":500.5,\"input_length\":512,\"output_length\":1}\n",
       {TraceFormat::kMooncake, 512});
   INFO(Message(read.status()));
