@@ -4,7 +4,7 @@
         [--work prefill,1,8,16,32] [--pairs 5] [--threads 2] [--cpu avx2] [--depth 8192] [--into table.json]
 
 For each file and each work (a prompt, or so many sequences at a time) the engines run in turn, pair after pair, and medians are shown;
-so are the ratio of each pair, as a median, and what share of the machine's read bandwidth (decode) or of its int8 or BF16 peak
+so are the ratio of each pair, as a median, and what share of the machine's read bandwidth (decode) or of its int8 or int16 peak
 (prompts) ours reached, both measured between the pairs of the same run. The peer is an installed `llama-bench` (prompt, one sequence)
 and `llama-batched-bench` (several) in the folder that is named. A long table is measured in pieces: with --into FILE each call adds
 its rows to those of earlier calls, and the table shows all of them.
@@ -94,7 +94,7 @@ def show_progress(text):
 def share(work, rate, facts, peaks):
     """Of the ceiling that this work runs against, and the ceiling's name."""
     if work == "prefill":
-        name = "bf16" if facts["weights"] == "BF16" else "f32" if facts["weights"] in ("F16", "F32") else "int8"
+        name = {"F32": "f32", "F16": "int16", "BF16": "int16"}.get(facts["weights"], "int8")
         return rate * facts["prompt_ops_per_token"] / peaks[f"{name}_ops_per_s"], name
     return rate / work * facts["decode_bytes_per_step"] / peaks["read_bytes_per_s"], "read"
 

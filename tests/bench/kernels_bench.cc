@@ -94,9 +94,10 @@ void Measure(const Options& options, const Workload& w, kernels::ThreadPool& poo
   std::vector<double> bytes_per_s, ops_per_s, read_share, compute_share;
   for (int round = -1; round < options.rounds; ++round) {
     const double read = ReadBandwidth(pool, memory);
-    const double peak = w.dtype == DType::kBF16                  ? Bf16Peak(pool)
-                        : kernels::TraitsOf(w.dtype).quantised() ? Int8Peak(pool)
-                                                                 : F32Peak(pool);
+    const kernels::QuantTraits& type = kernels::TraitsOf(w.dtype);
+    const double peak = type.int16()       ? Int16Peak(pool)
+                        : type.quantised() ? Int8Peak(pool)
+                                           : F32Peak(pool);
     const double begin = NowSeconds(pool);
     for (int64_t call = 0; call < calls; ++call) {
       const auto& matrix = matrices[static_cast<size_t>(call) % matrices.size()];
@@ -134,9 +135,9 @@ int Run(const Options& options) {
   kernels::AlignedBuffer memory(Bytes(512 << 20));
   std::memset(memory.data(), 1, static_cast<size_t>(memory.size().count()));
   if (!options.json) {
-    std::printf("%d threads, path %s, read %.1f GB/s, int8 %.0f Gop/s, bf16 %.0f, f32 %.0f\n",
+    std::printf("%d threads, path %s, read %.1f GB/s, int8 %.0f Gop/s, int16 %.0f, f32 %.0f\n",
                 options.threads, std::string(kernels::Name(kernels::BestPath())).c_str(),
-                ReadBandwidth(pool, memory) * 1e-9, Int8Peak(pool) * 1e-9, Bf16Peak(pool) * 1e-9,
+                ReadBandwidth(pool, memory) * 1e-9, Int8Peak(pool) * 1e-9, Int16Peak(pool) * 1e-9,
                 F32Peak(pool) * 1e-9);
   }
   for (const Workload& w : Workloads()) {

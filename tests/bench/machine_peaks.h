@@ -17,10 +17,10 @@ double NowSeconds(const kernels::ThreadPool& pool);
 double ReadBandwidth(kernels::ThreadPool& pool, const kernels::AlignedBuffer& memory);
 
 // Multiplications and additions a second, each counted as one, that the kernels' path on this CPU
-// (kernels/cpu.h) could do with int8, bf16 and f32 weights without memory. AVX-512: VNNI, BF16 and
-// FMA; AVX2: 16-bit products and FMA; the portable path: not measured, 0.
+// (kernels/cpu.h) could do with int8, int16 and f32 weights without memory. AVX-512: VNNI and
+// FMA; AVX2: products of bytes and of 16 bits and FMA; the portable path: not measured, 0.
 double Int8Peak(kernels::ThreadPool& pool);
-double Bf16Peak(kernels::ThreadPool& pool);
+double Int16Peak(kernels::ThreadPool& pool);
 double F32Peak(kernels::ThreadPool& pool);
 
 }  // namespace waferline::bench

@@ -27,10 +27,10 @@ int Run(int threads) {
   kernels::AlignedBuffer memory(Bytes(512 << 20));
   std::memset(memory.data(), 1, static_cast<size_t>(memory.size().count()));
   std::printf(
-      "{\"threads\":%d,\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,\"bf16_ops_per_s\":%.4g,"
+      "{\"threads\":%d,\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,\"int16_ops_per_s\":%.4g,"
       "\"f32_ops_per_s\":%.4g}\n",
       threads, MedianOf5([&] { return ReadBandwidth(pool, memory); }),
-      MedianOf5([&] { return Int8Peak(pool); }), MedianOf5([&] { return Bf16Peak(pool); }),
+      MedianOf5([&] { return Int8Peak(pool); }), MedianOf5([&] { return Int16Peak(pool); }),
       MedianOf5([&] { return F32Peak(pool); }));
   return 0;
 }

@@ -8,8 +8,8 @@ from perplexity_table import PATHS, TYPES, files, perplexity
 
 STORIES, CONTEXT = 10, 256
 # Nats a token by which rounding activations may move the loss from that of the same weights with exact activations: nothing
-# beyond the order of sums for F32 and F16; BF16 keeps 8 bits of an activation, the others 7 of each block's largest.
-ALLOWED = {"F32": 2e-4, "F16": 2e-4, "BF16": 4e-3, "Q2_K": 1e-2}  # two bits leave a model that is less sure of everything
+# beyond the order of sums for F32; F16 and BF16 keep 14 bits or so, the others 7 of each block's largest.
+ALLOWED = {"F32": 2e-4, "F16": 2e-4, "BF16": 2e-4, "Q2_K": 1e-2}  # two bits leave a model that is less sure of everything
 ALLOWED_QUANTISED = 4e-3
 # ... and by which rounding the weights themselves may: half a step of each type, seen from F32.
 WEIGHTS = {"F32": 1e-6, "F16": 1e-3, "BF16": 1e-2, "Q8_0": 1e-2, "Q6_K": 2e-2, "Q5_K": 5e-2, "Q5_0": 5e-2, "Q5_1": 5e-2}
@@ -39,5 +39,5 @@ def test_rounded_activations_lose_little(rounded, dtype, path):
         pytest.skip(f"this machine cannot run {path}")
     allowed = ALLOWED.get(dtype, ALLOWED_QUANTISED)
     if path == "avx512-bf16":
-        allowed = max(allowed, ALLOWED["BF16"])  # what attention multiplies keeps 8 bits
+        allowed = max(allowed, ALLOWED_QUANTISED)  # what attention multiplies keeps 8 bits
     assert abs(result["nats_per_token"] - exact[dtype]) <= allowed

@@ -10,7 +10,9 @@
 #include <cstring>
 
 #include "hwy/highway.h"
-#include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/int16_form.h"
+#include "wafer_backend/compute/kernels/int16_rows-inl.h"
+#include "wafer_backend/compute/kernels/interleave-inl.h"
 #include "wafer_backend/compute/kernels/largest-inl.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
 #include "wafer_backend/compute/kernels/row_sums-inl.h"
@@ -47,29 +49,6 @@ HWY_INLINE void Round(const float* x, float inverse, int64_t count, int8_t* out)
 
 using RoundedRow = int8_t[kPartColumns];
 
-// out [count / 4][rows][4] from [rows][count]; count is a multiple of 32.
-HWY_INLINE void Interleave(const RoundedRow* q, int64_t count, int64_t rows, int8_t* out) {
-  int64_t j = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<uint32_t, 4> d;
-  for (; j + 4 <= rows; j += 4) {
-    for (int64_t i = 0; i < count; i += 16) {
-      const auto quads = [&](int64_t row) HWY_ATTR {
-        return hn::LoadU(d, reinterpret_cast<const uint32_t*>(q[j + row] + i));
-      };
-      HWY_ALIGN uint32_t turned[16];
-      hn::StoreInterleaved4(quads(0), quads(1), quads(2), quads(3), d, turned);
-      for (int64_t k = 0; k < 4; ++k) {
-        std::memcpy(out + ((i / 4 + k) * rows + j) * 4, turned + 4 * k, 16);
-      }
-    }
-  }
-#endif
-  for (; j < rows; ++j) {
-    for (int64_t i = 0; i < count; i += 4) std::memcpy(out + (i * rows + j * 4), q[j] + i, 4);
-  }
-}
-
 template <Int8Form kForm>
 void FillScaled(const float* x, int64_t cols, ColumnPart part, int64_t rows, const Int8Rows& out) {
   constexpr Int8Scale kScale = ScaleOf(kForm);
@@ -91,7 +70,7 @@ void FillScaled(const float* x, int64_t cols, ColumnPart part, int64_t rows, con
       before[j] = scale;
       Round(x + j * cols + col, 1.0f / scale, count, rows == 1 ? at : q[j]);
     }
-    if (rows > 1) Interleave(q, count, rows, at);
+    if (rows > 1) Interleave(q[0], sizeof(q[0]), count, rows, at);
   }
   if (part.end == cols) std::copy_n(before, rows, out.last_scale);
 }
@@ -139,18 +118,6 @@ void FillInt8(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& 
   }
 }
 
-void FillBf16(const float* row, ColumnPart part, int64_t j, const ColumnGroup& group) {
-  for (int64_t col = part.first; col < part.end; col += kPartColumns) {
-    const int64_t count = std::min(kPartColumns, part.end - col);
-    uint16_t rounded[kPartColumns + 1];  // all in a loop of vectors, then scattered in pairs
-    for (int64_t i = 0; i < count; ++i) rounded[i] = Bf16FromFloat(row[col + i]);
-    rounded[count] = 0;
-    for (int64_t i = 0; i < count; i += 2) {
-      std::memcpy(group.bf16 + ((col + i) / 2 * group.count + j) * 2, rounded + i, 4);
-    }
-  }
-}
-
 void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup& group) {
   const int64_t count = group.count;
   for (int64_t j = 0; j < count; ++j) {
@@ -158,8 +125,8 @@ void FillGroup(const float* x, int64_t cols, ColumnPart part, const ColumnGroup&
     if (group.f32 != nullptr) {
       for (int64_t col = part.first; col < part.end; ++col) group.f32[col * count + j] = row[col];
     }
-    if (group.bf16 != nullptr) FillBf16(row, part, j, group);
   }
+  FillInt16(x, cols, part, group);
   FillInt8<Int8Form::kFine>(x, cols, part, group);
   FillInt8<Int8Form::kFineWinograd>(x, cols, part, group);
   FillInt8<Int8Form::kWinograd>(x, cols, part, group);
@@ -194,7 +161,9 @@ Bytes LayOutGroup(const ActivationForms& forms, int64_t cols, std::byte* memory,
   const int64_t blocks = cols / kActivationBlock;
   Arrays arrays{memory};
   arrays.Take(forms.f32, cols * count, &group->f32);
-  arrays.Take(forms.bf16, (cols + 1) / 2 * 2 * count, &group->bf16);
+  arrays.Take(forms.int16, Int16Blocks(cols) * kInt16Block * count, &group->int16.q);
+  arrays.Take(forms.int16, (cols + kInt16ScaleColumns - 1) / kInt16ScaleColumns * count,
+              &group->int16.scale);
   for (size_t form = 0; form < kInt8Forms; ++form) {
     const int64_t columns = ScaleOf(static_cast<Int8Form>(form)).columns;
     const ActivationForms::Int8& wanted = forms.int8[form];

@@ -22,7 +22,7 @@ inline constexpr int64_t kPartColumns = 128;  // parts of rows are filled in mul
 // Which forms a call needs; each costs time and memory.
 struct ActivationForms {
   bool f32 = false;
-  bool bf16 = false;
+  bool int16 = false;
   struct Int8 {
     bool q = false;
     bool wide = false;            // for QuantTraits::wide() on AVX2
@@ -32,6 +32,12 @@ struct ActivationForms {
   };
   std::array<Int8, kInt8Forms> int8{};            // [Int8Form]
   std::array<bool, kQuantTraits.size()> start{};  // [RowOf(dtype)]
+};
+
+// J rows as integers of 16 bits.
+struct Int16Rows {
+  int16_t* q = nullptr;    // [cols / 2, in whole blocks][J][2], zero beyond cols
+  float* scale = nullptr;  // [ceil(cols / 128)][J]
 };
 
 // J rows as integers of an Int8Form.
@@ -48,8 +54,8 @@ struct Int8Rows {
 // One group of J = `count` rows. Arrays that were not asked for are null.
 struct ColumnGroup {
   int64_t count = 0;
-  float* f32 = nullptr;                   // [cols][J]
-  uint16_t* bf16 = nullptr;               // [ceil(cols / 2)][J][2], zero beyond cols
+  float* f32 = nullptr;  // [cols][J]
+  Int16Rows int16;
   std::array<Int8Rows, kInt8Forms> int8;  // [Int8Form]
   // What the integer sums of weights that are stored with an offset start from: -offset * sum of q,
   // [cols / part_length][J]. [RowOf(dtype)]
@@ -76,9 +82,9 @@ Bytes LayOutGroup(const ActivationForms& forms, int64_t cols, std::byte* memory,
 Bytes GroupBytes(const ActivationForms& forms, int64_t cols);  // of a group of the largest size
 
 // Fills columns [first, end) of the group from its `count` rows, x: f32 [count][cols]; both are
-// multiples of kPartColumns, or end is cols. bf16: nearest even. Integers: each
-// Int8Scale::columns of a row are divided by their largest magnitude / Int8Scale::largest, and
-// rounded to nearest even; cols is a multiple of 32.
+// multiples of kPartColumns, or end is cols. Integers of a byte: each Int8Scale::columns of a row
+// are divided by their largest magnitude / Int8Scale::largest, and rounded to nearest even; cols is
+// a multiple of 32. Of 16 bits: int16_form.h.
 struct ColumnPart {
   int64_t first;
   int64_t end;

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "hwy/highway.h"
-#include "wafer_backend/compute/kernels/half.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
@@ -25,32 +24,8 @@ using Vector = hn::Vec<Lanes>;
 inline constexpr int kColumnsAtOnce = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
 inline constexpr int kVectorsAtOnce = 2;
 
-// Bytes from a lane of two columns to the same lane of the next two; their parity then needs no
-// test in the loop.
-template <DType kDType>
-inline constexpr int64_t kTwoColumns = kPanelRows*(kDType == DType::kF32 ? 8 : 4);
-
-// Weights of the first or the second of the two columns at `at`.
-template <DType kDType, bool kSecond>
-HWY_INLINE Vector LoadWeights(const std::byte* at) {
-  const Lanes d;
-  if constexpr (kDType == DType::kF32) {
-    return hn::LoadU(d, reinterpret_cast<const float*>(at) + kSecond * kPanelRows);
-  } else if constexpr (kDType == DType::kF16) {
-    const hn::Rebind<hwy::float16_t, Lanes> half;
-    const auto* values = reinterpret_cast<const hwy::float16_t*>(at);
-    return hn::PromoteTo(d, hn::LoadU(half, values + kSecond * kPanelRows));
-  } else {
-    // Both columns share a 32-bit lane; a bf16 is the upper half of an f32. (Shifted twice, as a
-    // mask would take a register that a sum needs: 0.7 times as fast.)
-    const hn::RebindToUnsigned<Lanes> bits;
-    const auto pair = hn::LoadU(bits, reinterpret_cast<const uint32_t*>(at));
-    return hn::BitCast(d, hn::ShiftLeft<16>(kSecond ? hn::ShiftRight<16>(pair) : pair));
-  }
-}
-
 struct FloatPass {
-  const std::byte* values[kVectorsAtOnce];  // of each vector's first row, column 0
+  const float* values[kVectorsAtOnce];  // of each vector's first row, column 0
   float* y[kVectorsAtOnce];
   int64_t rows[kVectorsAtOnce];  // that exist, of the vector's
   int64_t cols;
@@ -59,7 +34,7 @@ struct FloatPass {
   int64_t y_stride;
 };
 
-template <DType kDType, int kColumns>
+template <int kColumns>
 HWY_NOINLINE void MultiplyFloatTile(const FloatPass& pass_in) {
   const FloatPass pass = pass_in;
   const Lanes d;
@@ -69,11 +44,14 @@ HWY_NOINLINE void MultiplyFloatTile(const FloatPass& pass_in) {
 #pragma GCC unroll 12
     for (int j = 0; j < kColumns; ++j) sum[v][j] = hn::Zero(d);
   }
-  const std::byte* at[kVectorsAtOnce] = {pass.values[0], pass.values[1]};
+  const float* at[kVectorsAtOnce] = {pass.values[0], pass.values[1]};
   const float* x = pass.x;
-  const auto add_column = [&]<bool kSecond>() HWY_ATTR {
-    const Vector w0 = LoadWeights<kDType, kSecond>(at[0]);
-    const Vector w1 = LoadWeights<kDType, kSecond>(at[1]);
+#pragma GCC unroll 2
+  for (int64_t col = 0; col < pass.cols; ++col) {
+    const Vector w0 = hn::LoadU(d, at[0]);
+    const Vector w1 = hn::LoadU(d, at[1]);
+    at[0] += kPanelRows;
+    at[1] += kPanelRows;
 #pragma GCC unroll 12
     for (int j = 0; j < kColumns; ++j) {
       const Vector xs = hn::Set(d, x[j]);
@@ -81,14 +59,7 @@ HWY_NOINLINE void MultiplyFloatTile(const FloatPass& pass_in) {
       sum[1][j] = hn::MulAdd(w1, xs, sum[1][j]);
     }
     x += pass.stride;
-  };
-  for (int64_t pair = pass.cols / 2; pair > 0; --pair) {
-    add_column.template operator()<false>();
-    add_column.template operator()<true>();
-    at[0] += kTwoColumns<kDType>;
-    at[1] += kTwoColumns<kDType>;
   }
-  if (pass.cols % 2 != 0) add_column.template operator()<false>();
   for (int v = 0; v < kVectorsAtOnce; ++v) {
     for (int j = 0; j < kColumns; ++j) {
       HWY_ALIGN float lanes[16];
@@ -98,10 +69,10 @@ HWY_NOINLINE void MultiplyFloatTile(const FloatPass& pass_in) {
   }
 }
 
-template <DType kDType, int... kColumns>
+template <int... kColumns>
 HWY_INLINE void MultiplyFloatTileOf(int64_t columns, const FloatPass& pass,
                                     std::integer_sequence<int, kColumns...>) {
-  ((columns == kColumns + 1 ? MultiplyFloatTile<kDType, kColumns + 1>(pass) : void()), ...);
+  ((columns == kColumns + 1 ? MultiplyFloatTile<kColumns + 1>(pass) : void()), ...);
 }
 
 // The tile's vectors are numbers first, first + 1 of the task's rows.
@@ -115,8 +86,7 @@ FloatPass PassFor(const ProductTask& task, int64_t first, const ColumnGroup& gro
     // Beyond the task's last panel the last vector is computed again and not stored.
     const bool exists = row < std::min(task.end_panel * kPanelRows, m.rows());
     const int64_t at = exists ? row : task.first_panel * kPanelRows + first * lanes;
-    pass.values[v] =
-        m.panel(at / kPanelRows) + at % kPanelRows * (m.dtype() == DType::kF16 ? 2 : 4);
+    pass.values[v] = reinterpret_cast<const float*>(m.panel(at / kPanelRows)) + at % kPanelRows;
     pass.y[v] = task.product->y + (first_row + j) * m.rows() + at;
     pass.rows[v] = exists ? std::min(lanes, m.rows() - row) : 0;
   }
@@ -127,8 +97,7 @@ FloatPass PassFor(const ProductTask& task, int64_t first, const ColumnGroup& gro
   return pass;
 }
 
-template <DType kDType>
-void MultiplyFloatPanels(const ProductTask& task) {
+void MultiplyF32(const ProductTask& task) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(Lanes()));
   const int64_t rows = std::min(task.end_panel * kPanelRows, task.product->weights->rows()) -
                        task.first_panel * kPanelRows;
@@ -139,23 +108,12 @@ void MultiplyFloatPanels(const ProductTask& task) {
       const int64_t tiles = (group.count + kColumnsAtOnce - 1) / kColumnsAtOnce;
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t j = group.count * tile / tiles;
-        MultiplyFloatTileOf<kDType>(group.count * (tile + 1) / tiles - j,
-                                    PassFor(task, first, group, j, row),
-                                    std::make_integer_sequence<int, kColumnsAtOnce>());
+        MultiplyFloatTileOf(group.count * (tile + 1) / tiles - j,
+                            PassFor(task, first, group, j, row),
+                            std::make_integer_sequence<int, kColumnsAtOnce>());
       }
       row += group.count;
     }
-  }
-}
-
-void MultiplyFloat(const ProductTask& task) {
-  switch (task.product->weights->dtype()) {
-    case DType::kF32:
-      return MultiplyFloatPanels<DType::kF32>(task);
-    case DType::kF16:
-      return MultiplyFloatPanels<DType::kF16>(task);
-    default:
-      return MultiplyFloatPanels<DType::kBF16>(task);
   }
 }
 
@@ -166,9 +124,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
-void MultiplyFloat(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyFloat)(task);
-}
+void MultiplyF32(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyF32)(task); }
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE

@@ -10,8 +10,6 @@
 namespace waferline::kernels {
 namespace {
 
-bool MultipliesBf16(DType dtype, CpuPath path) { return dtype == DType::kBF16 && UsesAvx512(path); }
-
 // What filling a number costs, in bytes that are only read in the same time (ThreadPool).
 constexpr int64_t kFillBytes = 10;
 
@@ -123,9 +121,7 @@ Shares ShareOut(const AllRows& all, int threads) {
 }
 
 void Multiply(const ProductTask& task, CpuPath path) {
-  const DType dtype = task.product->weights->dtype();
-  if (MultipliesBf16(dtype, path)) return MultiplyBf16(task);
-  TraitsOf(dtype).multiply(task, path);
+  TraitsOf(task.product->weights->dtype()).multiply(task, path);
 }
 
 }  // namespace
@@ -133,7 +129,7 @@ void Multiply(const ProductTask& task, CpuPath path) {
 void AddForms(DType dtype, CpuPath path, int64_t groups, ActivationForms* forms) {
   const QuantTraits& type = TraitsOf(dtype);
   if (!type.quantised()) {
-    (MultipliesBf16(dtype, path) ? forms->bf16 : forms->f32) = true;
+    (type.int16() ? forms->int16 : forms->f32) = true;
     return;
   }
   const bool winograd =

@@ -2,13 +2,14 @@
 //
 // Arithmetic of one output y[i][r], in one CPU path always the same steps whatever n, the threads
 // and the other rows are:
-//   F32, F16  f32 sum over the columns in rising order
-//   BF16      activations rounded to bf16; f32 sum in rising order (kPortable, kAvx2: activations
-//             stay f32)
-//   others    activations rounded to integers of a byte, each 32 columns (Q4_0: 128) with a scale
-//             of their own (activations.h); exact integer sums of each part of the weights' block
-//             (32 columns; Q2_K, Q3_K, Q6_K 16), each turned to f32, times the weights' scale,
-//             added in rising order to a sum in units of the activations' scale
+//   F32        f32 sum over the columns in rising order
+//   F16, BF16  both factors rounded to integers of 16 bits (int16_form.h); exact integer sums of 32
+//              columns, each turned to f32, times 2^exponent, added in rising order over the 128
+//              columns of a scale; those times the scale, added in rising order
+//   others     activations rounded to integers of a byte, each 32 columns (Q4_0: 128) with a scale
+//              of their own (activations.h); exact integer sums of each part of the weights' block
+//              (32 columns; Q2_K, Q3_K, Q6_K 16), each turned to f32, times the weights' scale,
+//              added in rising order to a sum in units of the activations' scale
 #pragma once
 
 #include <cstddef>
@@ -46,7 +47,7 @@ class PackedMatrix {
                                            const PartPacked& packed = nullptr);
 
   // What Pack will hold: within 6 % of the source (K-quants' scales are unpacked from 6 to 8 bits),
-  // plus the rounding up of rows to 16.
+  // plus the rounding up of rows to 16, and of F16's and BF16's columns to 32.
   static Bytes PackedBytes(DType dtype, int64_t rows, int64_t cols);
 
   DType dtype() const { return dtype_; }

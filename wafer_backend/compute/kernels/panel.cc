@@ -1,11 +1,13 @@
 #include "wafer_backend/compute/kernels/panel.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
 
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/compute/kernels/half.h"
+#include "wafer_backend/compute/kernels/int16_form.h"
 #include "wafer_backend/compute/kernels/quant_traits.h"
 
 namespace waferline::kernels {
@@ -21,29 +23,28 @@ T Read(const std::byte* at) {
   return value;
 }
 
-// Elements of type T (a pair of bf16 is one), [count][16] from rows `row_bytes` apart.
-template <typename T>
-void Interleave(const std::byte* rows, int64_t row_count, int64_t row_bytes, int64_t count,
-                std::byte* panel) {
-  auto* out = reinterpret_cast<T*>(panel);
-  for (int64_t i = 0; i < count; ++i) {
+void PackF32(const std::byte* rows, int64_t row_count, int64_t cols, std::byte* panel) {
+  auto* out = reinterpret_cast<uint32_t*>(panel);
+  for (int64_t col = 0; col < cols; ++col) {
     for (int64_t lane = 0; lane < row_count; ++lane) {
-      out[i * kPanelRows + lane] =
-          Read<T>(rows + lane * row_bytes + i * static_cast<int64_t>(sizeof(T)));
+      out[col * kPanelRows + lane] = Read<uint32_t>(rows + (lane * cols + col) * 4);
     }
   }
 }
 
-void PackFloats(DType dtype, const std::byte* rows, int64_t row_count, int64_t cols,
-                std::byte* panel) {
-  const int64_t row_bytes = BytesFor(dtype, cols).count();
-  if (dtype == DType::kF16) return Interleave<F16>(rows, row_count, row_bytes, cols, panel);
-  if (dtype == DType::kF32) return Interleave<uint32_t>(rows, row_count, row_bytes, cols, panel);
-  Interleave<uint32_t>(rows, row_count, row_bytes, cols / 2, panel);
-  if (cols % 2 == 0) return;
-  for (int64_t lane = 0; lane < row_count; ++lane) {
-    const auto last = Read<BF16>(rows + (lane + 1) * row_bytes - 2);
-    std::memcpy(panel + (cols / 2 * kPanelRows + lane) * 4, &last, 2);
+void PackInt16(const QuantTraits& type, const std::byte* rows, int64_t row_count, int64_t cols,
+               std::byte* panel) {
+  for (int64_t col = 0; col < cols; col += kInt16Block) {
+    std::byte* chunk = panel + col / kInt16ScaleColumns * Int16ChunkBytes(kInt16ChunkBlocks);
+    const int64_t block = col % kInt16ScaleColumns / kInt16Block;
+    auto* pairs =
+        reinterpret_cast<uint32_t*>(chunk + kInt16ExponentBytes + block * kInt16BlockBytes);
+    for (int64_t lane = 0; lane < row_count; ++lane) {
+      const std::byte* source = rows + (lane * cols + col) * type.block_bytes;
+      const uint8_t exponent =
+          type.pack_int16(source, std::min(kInt16Block, cols - col), pairs + lane);
+      chunk[block * kPanelRows + lane] = std::byte{exponent};
+    }
   }
 }
 
@@ -124,8 +125,12 @@ void PackQ4_0(const std::byte* source, uint32_t* quads) {
 int64_t PanelBytes(DType dtype, int64_t cols) {
   const QuantTraits& type = TraitsOf(dtype);
   WL_CHECK(cols > 0 && cols % type.block_length == 0);
-  if (dtype == DType::kBF16) return (cols + 1) / 2 * 64;
-  if (!type.quantised()) return (BytesFor(dtype, cols * kPanelRows).count() + 63) / 64 * 64;
+  if (type.int16()) {
+    const int64_t blocks = Int16Blocks(cols);
+    return blocks / kInt16ChunkBlocks * Int16ChunkBytes(kInt16ChunkBlocks) +
+           (blocks % kInt16ChunkBlocks == 0 ? 0 : Int16ChunkBytes(blocks % kInt16ChunkBlocks));
+  }
+  if (!type.quantised()) return BytesFor(dtype, cols * kPanelRows).count();
   const ChunkLayout chunk = LayOutChunk(type);
   const int64_t rest = cols % chunk.cols;
   return cols / chunk.cols * chunk.bytes(chunk.cols) + (rest == 0 ? 0 : chunk.bytes(rest));
@@ -135,7 +140,8 @@ void PackPanel(DType dtype, const std::byte* rows, int64_t row_count, int64_t co
                std::byte* panel) {
   WL_CHECK(row_count >= 0 && row_count <= kPanelRows);
   const QuantTraits& type = TraitsOf(dtype);
-  if (!type.quantised()) return PackFloats(dtype, rows, row_count, cols, panel);
+  if (type.int16()) return PackInt16(type, rows, row_count, cols, panel);
+  if (!type.quantised()) return PackF32(rows, row_count, cols, panel);
   const int64_t row_bytes = BytesFor(dtype, cols).count();
   const ChunkLayout layout = LayOutChunk(type);
   auto* chunks = reinterpret_cast<uint8_t*>(panel);

@@ -4,7 +4,7 @@
 // takes the same steps (law 4). It also costs nothing: a dot product along a row would end in a
 // reduction over the vector for each output.
 //
-// Floats:  F32 [cols][16];  F16 [cols][16];  BF16 [ceil(cols / 2)][16][2], padded with zero.
+// F32: [cols][16]. F16 and BF16: chunks of 128 columns as int16_form.h says.
 //
 // Quantised panels are a row of chunks, each with all that its columns need, so that a whole matrix
 // is one unbroken stream for the memory system: scales, then the codes of each 32 columns. A chunk

@@ -46,7 +46,4 @@ constexpr int64_t UnpackedBlockBytes(const QuantTraits& type) {
 // Room for as many panels as are multiplied at once, unpacked.
 Bytes WorkspaceBytes(const PackedMatrix& weights);
 
-// BF16 with AVX512_BF16: bf16_matmul.cc. Only for kAvx512.
-void MultiplyBf16(const ProductTask& task);
-
 }  // namespace waferline::kernels

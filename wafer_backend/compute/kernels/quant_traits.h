@@ -64,6 +64,10 @@ struct QuantTraits {
   int64_t block_bytes;
   void (*multiply)(const ProductTask& task, CpuPath path);
 
+  // Of floats of 16 bits, multiplied as integers (int16_form.h): writes the first `count` columns
+  // of one row's block of 32 to every 16th of `pairs`, which are zero, and returns its exponent.
+  uint8_t (*pack_int16)(const std::byte* source, int64_t count, uint32_t* pairs) = nullptr;
+
   // Of quantised types only:
   int64_t part_length = 0;  // elements that share a scale, 32 or 16
   size_t unit_at = 0;       // byte of the block where its unit stands
@@ -79,6 +83,7 @@ struct QuantTraits {
   // time: writes one row's block to every 16th of `quads` (panel.h). Without it `read` is used.
   void (*pack)(const std::byte* source, uint32_t* quads) = nullptr;
 
+  constexpr bool int16() const { return pack_int16 != nullptr; }
   constexpr bool quantised() const { return part_length != 0; }
   // A block has a unit for several parts with integer scales of their own.
   constexpr bool super_blocks() const { return block_length > part_length && quantised(); }
@@ -95,8 +100,9 @@ struct QuantTraits {
   constexpr bool paired() const { return activations == Int8Form::kFineFours; }
 };
 
-// F32, F16, and BF16 where the CPU has no products of it: float_matmul.cc.
-void MultiplyFloat(const ProductTask& task, CpuPath path);
+// float_matmul.cc, int16_matmul.cc
+void MultiplyF32(const ProductTask& task, CpuPath path);
+void MultiplyInt16(const ProductTask& task, CpuPath path);
 // quantised_*.cc
 void MultiplyQ8_0(const ProductTask& task, CpuPath path);
 void MultiplyQ4_0(const ProductTask& task, CpuPath path);
@@ -111,14 +117,16 @@ void MultiplyQ4_K(const ProductTask& task, CpuPath path);
 void MultiplyQ5_K(const ProductTask& task, CpuPath path);
 void MultiplyQ6_K(const ProductTask& task, CpuPath path);
 void MultiplyIQ4_XS(const ProductTask& task, CpuPath path);
-// panel.cc
+// pack_int16.cc, panel.cc
+uint8_t PackF16(const std::byte* source, int64_t count, uint32_t* pairs);
+uint8_t PackBF16(const std::byte* source, int64_t count, uint32_t* pairs);
 void PackQ8_0(const std::byte* source, uint32_t* quads);
 void PackQ4_0(const std::byte* source, uint32_t* quads);
 
 inline constexpr std::array<QuantTraits, 16> kQuantTraits = {{
-    {DType::kF32, "F32", 1, 4, MultiplyFloat},
-    {DType::kF16, "F16", 1, 2, MultiplyFloat},
-    {DType::kBF16, "BF16", 1, 2, MultiplyFloat},
+    {DType::kF32, "F32", 1, 4, MultiplyF32},
+    {DType::kF16, "F16", 1, 2, MultiplyInt16, PackF16},
+    {DType::kBF16, "BF16", 1, 2, MultiplyInt16, PackBF16},
     {.dtype = DType::kQ8_0,
      .name = "Q8_0",
      .block_length = 32,

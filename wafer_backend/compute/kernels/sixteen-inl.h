@@ -13,6 +13,7 @@
 //   kTileColumns    rows of activations whose sums fit the registers with what a step needs, for
 //                   one panel of weights; kTilePanels panels share them
 //   DotQuad         the product that all quantised weights go through (AVX2: MulPairs, WideQuad)
+//   DotPairs        that of F16 and BF16, integers of 16 bits (int16_form.h)
 #if defined(WAFERLINE_SIXTEEN_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef WAFERLINE_SIXTEEN_INL_H
 #undef WAFERLINE_SIXTEEN_INL_H

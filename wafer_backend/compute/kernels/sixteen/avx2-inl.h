@@ -65,6 +65,13 @@ HWY_INLINE F32x16 LoadNibbles(const uint8_t* p) {
   };
   return {{half(0), half(1)}};
 }
+HWY_INLINE F32x16 LoadExponents(const uint8_t* p) {
+  const auto half = [p](int i) HWY_ATTR {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(bytes), 23));
+  };
+  return {{half(0), half(1)}};
+}
 HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
   const auto half = [p](int i) HWY_ATTR {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
@@ -81,6 +88,9 @@ HWY_INLINE void Store(F32x16 a, float* p, int64_t count) {
   float lanes[16];
   std::memcpy(lanes, &a, sizeof(lanes));
   std::copy_n(lanes, count, p);
+}
+HWY_INLINE F32x16 Add(F32x16 a, F32x16 b) {
+  return {{_mm256_add_ps(a.v[0], b.v[0]), _mm256_add_ps(a.v[1], b.v[1])}};
 }
 HWY_INLINE F32x16 Mul(F32x16 a, F32x16 b) {
   return {{_mm256_mul_ps(a.v[0], b.v[0]), _mm256_mul_ps(a.v[1], b.v[1])}};
@@ -138,8 +148,20 @@ HWY_INLINE Sums InOrder(Sums a) {
   asm("" : "+x"(a.v[0]), "+x"(a.v[1]));
   return a;
 }
+HWY_INLINE I32x16 ZeroI32() { return {{_mm256_setzero_si256(), _mm256_setzero_si256()}}; }
 HWY_INLINE I32x16 Add(I32x16 a, I32x16 b) {
   return {{_mm256_add_epi32(a.v[0], b.v[0]), _mm256_add_epi32(a.v[1], b.v[1])}};
+}
+
+// Of 16-bit integers, added in place: the compiler would rather copy sums, and add in a tree.
+HWY_INLINE I32x16 DotPairs(I32x16 sum, U8x64 w, U8x64 x) {
+  for (int i = 0; i < 2; ++i) {
+    __m256i products;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"
+        : "+x"(sum.v[i]), "=&x"(products)
+        : "x"(w.v[i]), "x"(x.v[i]));
+  }
+  return sum;
 }
 
 // Of each quad two sums of products of two neighbours.

@@ -44,6 +44,11 @@ HWY_INLINE F32x16 LoadBf16(const BF16* p) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
+// Powers of two by their f32's upper bits.
+HWY_INLINE F32x16 LoadExponents(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(bytes), 23))};
+}
 HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
@@ -58,6 +63,7 @@ HWY_INLINE __mmask16 FirstLanes(int64_t count) { return static_cast<__mmask16>((
 HWY_INLINE void Store(F32x16 a, float* p, int64_t count) {
   _mm512_mask_storeu_ps(p, FirstLanes(count), a.v);
 }
+HWY_INLINE F32x16 Add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
 HWY_INLINE F32x16 Mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
 HWY_INLINE F32x16 MulAdd(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
@@ -65,6 +71,7 @@ HWY_INLINE F32x16 NegMulAdd(F32x16 a, F32x16 b, F32x16 c) {
 }
 HWY_INLINE F32x16 ToFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
+HWY_INLINE I32x16 ZeroI32() { return {_mm512_setzero_si512()}; }
 HWY_INLINE I32x16 Add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 HWY_INLINE I32x16 Negate(I32x16 a) { return {_mm512_sub_epi32(_mm512_setzero_si512(), a.v)}; }
 HWY_INLINE I32x16 LoadI32(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
@@ -110,6 +117,12 @@ HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
 // The same with signed x[4 lane + i].
 HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, U8x64 x) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(w.v), "v"(x.v));
+  return sum;
+}
+
+// sum[lane] += w[2 lane] * x[2 lane] + w[2 lane + 1] * x[2 lane + 1] of 16-bit integers; exact.
+HWY_INLINE I32x16 DotPairs(I32x16 sum, U8x64 w, U8x64 x) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(w.v), "v"(x.v));
   return sum;
 }
 

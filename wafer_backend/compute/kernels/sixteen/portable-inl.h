@@ -3,6 +3,7 @@
 // No guard of its own: sixteen-inl.h, which alone includes it, has one for each target.
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -53,6 +54,9 @@ HWY_INLINE F32x16 LoadF16(const F16* p) {
 HWY_INLINE F32x16 LoadBf16(const BF16* p) {
   return EachLane<F32x16>([p](int i) { return FloatFromBf16(p[i]); });
 }
+HWY_INLINE F32x16 LoadExponents(const uint8_t* p) {
+  return EachLane<F32x16>([p](int i) { return std::bit_cast<float>(uint32_t{p[i]} << 23); });
+}
 HWY_INLINE F32x16 LoadI8(const uint8_t* p) {
   return EachLane<F32x16>([p](int i) { return static_cast<int8_t>(p[i]); });
 }
@@ -61,6 +65,9 @@ HWY_INLINE F32x16 LoadNibbles(const uint8_t* p) {
   return EachLane<F32x16>([p](int i) { return p[i] >> kShift & 15; });
 }
 HWY_INLINE void Store(const F32x16& a, float* p, int64_t count) { std::copy_n(a.v, count, p); }
+HWY_INLINE F32x16 Add(const F32x16& a, const F32x16& b) {
+  return EachLane<F32x16>([&](int i) { return a.v[i] + b.v[i]; });
+}
 HWY_INLINE F32x16 Mul(const F32x16& a, const F32x16& b) {
   return EachLane<F32x16>([&](int i) { return a.v[i] * b.v[i]; });
 }
@@ -74,6 +81,7 @@ HWY_INLINE F32x16 ToFloat(const I32x16& a) {
   return EachLane<F32x16>([&](int i) { return a.v[i]; });
 }
 
+HWY_INLINE I32x16 ZeroI32() { return {}; }
 HWY_INLINE U8x64 LoadBytes(const uint8_t* p) {
   U8x64 result;
   std::memcpy(result.v, p, 64);
@@ -107,6 +115,14 @@ HWY_INLINE I32x16 DotQuad(const I32x16& sum, const U8x64& w, const int8_t* x) {
     const uint8_t* quad = w.v + 4 * i;
     return sum.v[i] + quad[0] * x[0] + quad[1] * x[1] + quad[2] * x[2] + quad[3] * x[3];
   });
+}
+
+HWY_INLINE I32x16 DotPairs(const I32x16& sum, const U8x64& w, const U8x64& x) {
+  int16_t a[32], b[32];
+  std::memcpy(a, w.v, 64);
+  std::memcpy(b, x.v, 64);
+  return EachLane<I32x16>(
+      [&](int i) { return sum.v[i] + a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1]; });
 }
 
 }  // namespace HWY_NAMESPACE
