@@ -22,6 +22,8 @@ using store::Row;
 using store::TextOf;
 using store::Value;
 
+constexpr int64_t kMaxPaymentsAtOnce = 1000;  // of a tenant, within as many microseconds
+
 Value OrNull(const std::optional<int64_t>& limit) { return limit ? Value(*limit) : Value(); }
 
 // By the ledger, whose payments are found by the order of transfers, or an index.
@@ -50,14 +52,20 @@ absl::StatusOr<Money> PaymentOf(Connection& connection, const Quota& quota) {
   return paid;
 }
 
+// Named by its instant, or the next one that names no payment yet: a transfer counts once.
 absl::Status BookPayment(Connection& connection, const std::string& tenant, Money paid,
                          int64_t now_us) {
   if (paid.IsZero()) return absl::OkStatus();
-  const std::string id = absl::StrCat(tenant, ":", now_us);
-  WL_ASSIGN_OR_RETURN(billing::Transfer transfer,
-                      billing::TopUpTransfer(id, tenant, paid.IsNegative() ? -paid : paid, now_us));
-  if (paid.IsNegative()) transfer = ReversalOf(transfer, now_us);
-  return AddTransfer(connection, transfer);
+  for (int64_t at_us = now_us; at_us < now_us + kMaxPaymentsAtOnce; ++at_us) {
+    WL_ASSIGN_OR_RETURN(billing::Transfer transfer,
+                        billing::TopUpTransfer(absl::StrCat(tenant, ":", at_us), tenant,
+                                               paid.IsNegative() ? -paid : paid, now_us));
+    if (paid.IsNegative()) transfer = ReversalOf(transfer, now_us);
+    WL_ASSIGN_OR_RETURN(const Result before,
+                        connection.Run("SELECT 1 FROM entry WHERE transfer = $1", {transfer.id}));
+    if (before.rows.empty()) return AddTransfer(connection, transfer);
+  }
+  return absl::UnavailableError("too many payments within a millisecond; try again");
 }
 
 std::optional<int64_t> LimitOf(const Value& value) {

@@ -100,6 +100,15 @@ TEST_CASE_METHOD(World, "the costs of usage are the invoice's lines, under each 
   }
 }
 
+TEST_CASE_METHOD(World, "payments at one instant are all booked") {
+  REQUIRE(AddTenant(*connection, {"payer", "prepaid", 1}).ok());
+  for (const int64_t micro : {1'000, 5'000, 2'000, 0, 5'000, 1'000, 4'000}) {
+    REQUIRE(SetQuota(*connection, {.tenant = "payer", .prepaid_micro = micro}, 7).ok());
+    CHECK(Balance("cash").ToColumns().micro == micro);
+    CHECK(Differences() == "");
+  }
+}
+
 TEST_CASE_METHOD(World, "a quota that is refused moves no money and no share") {
   REQUIRE(AddTenant(*connection, {"gone", "", 1}).ok());
   REQUIRE(SetQuota(*connection,
