@@ -85,7 +85,8 @@ absl::Status DecodeScheduling(const v1::SchedulingOptions& options, ValidRequest
       break;
     default:
       return FieldError("scheduling.service_tier",
-                        absl::StrCat(static_cast<int>(options.service_tier()), " is not known"));
+                        absl::StrCat(static_cast<int>(options.service_tier()),
+                                     " is not known; AUTO, DEFAULT, FLEX and PRIORITY are"));
   }
   request->priority = options.priority();
   if (options.has_queue_threshold_ns()) {
