@@ -16,9 +16,12 @@ using store::Result;
 using store::Row;
 using store::TextOf;
 
-// A record ends after it was admitted, so no recorded usage was admitted after this.
+// No recorded usage was admitted after this: a record ends after that, if it is not open still.
 absl::StatusOr<int64_t> LastUse(Connection& connection) {
-  WL_ASSIGN_OR_RETURN(const Result last, connection.Run("SELECT MAX(ended_us) FROM usage", {}));
+  WL_ASSIGN_OR_RETURN(const Result last,
+                      connection.Run("SELECT MAX(CASE WHEN ended_us < admitted_us THEN admitted_us "
+                                     "ELSE ended_us END) FROM usage",
+                                     {}));
   return IntegerOf(last.rows[0][0]);
 }
 
