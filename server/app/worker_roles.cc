@@ -148,10 +148,9 @@ absl::Status RunShardServer(const WorkerOptions& options, const std::string& wha
                             shard::ShardServerOptions server) {
   std::optional<membership::Layers> layers;
   if (options.layers != kAnyLayers) {
-    WL_ASSIGN_OR_RETURN(server.shard.range,
-                        ParseRange<shard::LayerRange>(
-                            "--layers", options.layers,
-                            "FIRST:END with FIRST < END, as 0:3; with --role worker also any"));
+    WL_ASSIGN_OR_RETURN(server.shard.range, ParseRange<shard::LayerRange>(
+                                                "--layers", options.layers,
+                                                "any, or FIRST:END with FIRST < END, as 0:3"));
     layers = membership::Layers{static_cast<uint32_t>(server.shard.range.first),
                                 static_cast<uint32_t>(server.shard.range.end)};
   }

@@ -24,6 +24,7 @@ namespace json = boost::json;
 
 constexpr int64_t kDaySeconds = 24 * 3600;
 constexpr int64_t kMaxCount = int64_t{1} << 50;
+constexpr int64_t kMaxMicro = 1'000'000'000'000'000;  // 1e9 USD: the sum over all tenants fits
 constexpr size_t kMaxKeyModels = 64;
 constexpr size_t kMaxReasonBytes = 1000;
 constexpr size_t kMaxShares = 256;
@@ -43,6 +44,7 @@ accounts::QuotaChange::Limit ReadUsd(JsonFields& fields, std::string_view name) 
   const absl::StatusOr<int64_t> micro = ParseScaledInt(text, 6);
   if (!micro.ok()) fields.Fail(name, Std(micro.status().message()));
   if (micro.ok() && *micro < 0) fields.Fail(name, "must not be negative");
+  if (micro.ok() && *micro > kMaxMicro) fields.Fail(name, "must be at most 1000000000");
   if (!fields.ok()) return std::nullopt;
   return {*micro};
 }

@@ -67,6 +67,7 @@ def test_yaml_keys_work_and_are_imported_and_the_file_decides_about_them(cloud):
     ("DELETE", "/admin/keys/key_0", None, 404, "there is no key"),
     ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "0.0000001"}, 400, "monthly_hard_usd"),
     ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "-1"}, 400, "must not be negative"),
+    ("POST", "/admin/quotas", {"tenant": "acme", "prepaid_usd": "9000000000000"}, 400, "must be at most 1000000000"),
     ("POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": ""}, 400, "monthly_hard_usd"),
     ("POST", "/admin/quotas", {"tenant": "acme", "tokens_per_minute": 9, "project_shares": {"search": "1.5"}}, 400, "project_shares.search"),
     ("POST", "/admin/quotas", {"tenant": "acme", "project_shares": {"search": "0.5"}}, 400, "give one of them"),
