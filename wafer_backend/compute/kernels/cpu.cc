@@ -30,17 +30,19 @@ static bool HasF16c() {
 bool Supports(CpuPath path) {
 #if defined(__x86_64__) && !defined(WAFERLINE_ONE_CPU_PATH)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd") &&
+                      __builtin_cpu_supports("avx512vnni");
   switch (path) {
     case CpuPath::kPortable:
       return true;
     case CpuPath::kAvx2:
       return avx2;
     case CpuPath::kAvx512:
+      return avx512;
     case CpuPath::kAvx512Bf16:
-      return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni") &&
-             __builtin_cpu_supports("avx512bf16");
+      return avx512 && __builtin_cpu_supports("avx512bf16");
   }
 #endif
   return path == CpuPath::kPortable;

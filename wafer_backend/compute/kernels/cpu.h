@@ -12,9 +12,10 @@ namespace waferline::kernels {
 enum class CpuPath {
   kPortable,  // any CPU
   kAvx2,      // AVX2, FMA, F16C
-  kAvx512,    // AVX-512 F, BW, DQ, VL, VNNI, BF16 (Zen 4, Sapphire Rapids and later)
-  // The same, but attention's products round to BF16 (attention.h): long prompts are faster, scores
-  // and weights have 8 bits instead of 24. Only if chosen.
+  kAvx512,    // AVX-512 F, BW, DQ, VL, CD, VNNI (Cascade Lake, Ice Lake, Zen 4 and later)
+  // The same with AVX-512 BF16 (Cooper Lake, Zen 4, Sapphire Rapids), which attention's products
+  // round to (attention.h): long prompts are faster, scores and weights have 8 bits instead of 24.
+  // Only if chosen.
   kAvx512Bf16,
 };
 
