@@ -77,9 +77,7 @@ std::optional<Refusal> RequestSession::ChargeBudget(std::span<const ValidRequest
   if (const auto over = deps_->budgets->Charge(Payer(), tokens, Now())) {
     deps_->metrics->OnTurnedAway("budget");
     deps_->metrics->OnTenantRefused(subject_.caller.tenant, "budget");
-    for (const ValidRequest& request : requests) {
-      if (request.own_arrival) deps_->front_door->Skip(*request.own_arrival);
-    }
+    SkipArrivals(requests);
     return Refusal{.status = over->status, .retry_after = over->retry_after};
   }
   {
@@ -87,6 +85,12 @@ std::optional<Refusal> RequestSession::ChargeBudget(std::span<const ValidRequest
     charged_tokens_ = tokens;
   }
   return Admit(requests);
+}
+
+void RequestSession::SkipArrivals(std::span<const ValidRequest> requests) {
+  for (const ValidRequest& request : requests) {
+    if (request.own_arrival) deps_->front_door->Skip(*request.own_arrival);
+  }
 }
 
 std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> requests) {
@@ -106,6 +110,7 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
     deps_->metrics->OnTurnedAway("usage");
     deps_->metrics->OnTenantRefused(subject_.caller.tenant, "usage");
     const bool passes = absl::IsUnavailable(usage.status());
+    if (!passes) SkipArrivals(requests);
     return Refusal{.status = usage.status(),
                    .retry_after = passes ? kDatabaseRetry : Nanoseconds(0)};
   }
@@ -177,6 +182,7 @@ void RequestSession::OnHeld(std::vector<ValidRequest> requests, const absl::Stat
     std::tie(accepted, refusal) = HandOver(std::move(requests));
   } else {
     const bool over = absl::IsResourceExhausted(held);
+    if (over) SkipArrivals(requests);
     deps_->metrics->OnTurnedAway(over ? "spend" : "usage");
     deps_->metrics->OnTenantRefused(subject_.caller.tenant, over ? "spend" : "usage");
     refusal = Refusal{.status = held, .retry_after = over ? Nanoseconds(0) : kDatabaseRetry};

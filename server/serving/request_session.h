@@ -118,6 +118,8 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   tenancy::Budgets::Payer Payer() const {
     return {subject_.caller.tenant, subject_.caller.project};
   }
+  // The numbers of requests that were refused for good, so that a trace's later ones may come.
+  void SkipArrivals(std::span<const ValidRequest> requests);
   std::optional<Refusal> Admit(std::span<const ValidRequest> requests);
   // Submit, once the sequences may go: gives the number that the engine accepted, and why not all.
   std::pair<size_t, std::optional<Refusal>> HandOver(std::vector<ValidRequest> requests);

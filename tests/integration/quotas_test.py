@@ -75,6 +75,24 @@ def test_tokens_a_minute_and_requests_in_flight_are_limited(tmp_path):
             assert status == 429 and "tokens a minute" in error["error"]["message"], error
 
 
+def test_a_refused_arrival_does_not_hold_up_its_trace(tmp_path):
+    with Sqlite() as database:
+        path = config(tmp_path, database)
+        emulated = path.read_text().replace("prices.yaml}", "prices.yaml, clock: emulated}")
+        path.write_text("clock: {kind: stepped, arrival_grace_us: 300000000}\n" + emulated)
+        with Waferd(path) as server:
+            key = new_key(server)["key"]
+            assert call(server, "POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": "0.000001"})[0] == 200
+
+            def ask(number, key):
+                own = {"arrival_ns": number * 1000, "arrival_number": number, "last_arrival": number == 1}
+                return call(server, "POST", "/v1/completions", {"model": "m", "prompt": "Once", "max_tokens": 4, "waferline": own}, key)
+
+            assert ask(0, key)[1]["error"]["code"] == "insufficient_quota"
+            status, answer, _ = ask(1, "root")
+            assert status == 200, answer
+
+
 def test_a_project_has_its_share_of_a_tenants_limits(cloud):
     server, database = cloud
     search, chat = (new_key(server, project=project)["key"] for project in ("search", "chat"))
