@@ -205,6 +205,13 @@ std::string Cloud::OutageOf(const std::string& model) const {
   return plane == nullptr ? "" : plane->counters().outage;
 }
 
+std::string Cloud::DamageOf(const std::string& model) const {
+  const auto place = PlaceOf(model);
+  if (!place) return "";
+  const plane::ComputedSource* plane = hosts_[place->engine].models[place->lane.value].plane;
+  return plane == nullptr ? "" : plane->counters().damage;
+}
+
 absl::Status Cloud::JoinChain(const std::string& model, const config::WorkerChain& chain) {
   const auto place = PlaceOf(model);
   WL_CHECK(place.has_value());

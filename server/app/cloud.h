@@ -82,6 +82,8 @@ class Cloud {
   std::vector<metrics::KvEventFigures> kv_events() const { return kv_publishers_->Figures(); }
   // Which worker of a model is gone, and why; "": none. Any thread.
   std::string OutageOf(const std::string& model) const;
+  // Why nothing is computed for a model that has all its workers; "": it is. Any thread.
+  std::string DamageOf(const std::string& model) const;
   // Takes one more chain of workers for a model of a cell; waits for them. The main thread. Errors:
   // those of reaching the workers.
   absl::Status JoinChain(const std::string& model, const config::WorkerChain& chain);

@@ -61,6 +61,7 @@ engine::EngineSnapshot HealthProbe::Merged(std::vector<engine::EngineSnapshot> p
 std::string HealthProbe::WhyNot(const engine::LaneSnapshot& lane) const {
   if (const char* why = Impairment(lane)) return why;
   if (std::string why = cloud_->OutageOf(lane.model); !why.empty()) return why;
+  if (std::string why = cloud_->DamageOf(lane.model); !why.empty()) return why;
   return Silent(lane.model) ? "its workers have sent nothing for long" : "";
 }
 

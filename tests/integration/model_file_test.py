@@ -24,6 +24,14 @@ def complete(url, model="waferline-demo", **fields):
         return error.code, json.loads(error.read())["error"]["message"]
 
 
+def readiness(server):
+    """What /ready says."""
+    try:
+        return get(server.http + "/ready").strip()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
 def one_model(folder, file):
     config = pathlib.Path(folder) / "one.yaml"
     config.write_text(f"""models:
@@ -77,6 +85,9 @@ def test_a_model_file_that_changes_while_it_is_served(tmp_path, how):
             assert (code, message) == text
         else:
             assert code == 500 and str(file) in message and "changed while it is served" in message
+            assert "changed while it is served" in readiness(server)
+            shutil.copy(MODEL, file)
+            assert complete(server.http, "mine") == text and readiness(server) == '{"status":"ready"}'
         assert get(server.http + "/live")
 
 

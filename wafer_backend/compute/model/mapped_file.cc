@@ -91,7 +91,14 @@ absl::Status MappedFile::Hold(std::span<const std::byte> part,
   if (copy == MAP_FAILED) {
     return absl::ErrnoToStatus(errno, absl::StrCat("no memory for a part of ", path_));
   }
-  memcpy(copy, reinterpret_cast<const void*>(begin), size);
+  // From the file: of the mapping, what was cut off meanwhile stays zeros.
+  const auto offset = static_cast<off_t>(begin - reinterpret_cast<uintptr_t>(bytes_.data()));
+  for (size_t done = 0; done < size;) {
+    const ssize_t got = pread(descriptor_, static_cast<char*>(copy) + done, size - done,
+                              offset + static_cast<off_t>(done));
+    if (got <= 0) break;  // the end of the file, or what it was cut to
+    done += static_cast<size_t>(got);
+  }
   (void)mprotect(copy, size, PROT_READ);
   const auto* const start = static_cast<const std::byte*>(copy) + (first - begin);
   if (!is_right({start, part.size()})) {

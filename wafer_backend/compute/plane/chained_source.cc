@@ -35,6 +35,7 @@ void Add(const PlaneCounters& from, PlaneCounters* to) {
   Concatenate(from.kv_reserved, &to->kv_reserved);
   to->prefill_kv += from.prefill_kv;
   to->reports_pending += from.reports_pending;
+  if (to->damage.empty()) to->damage = from.damage;
 }
 
 }  // namespace

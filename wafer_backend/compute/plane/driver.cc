@@ -162,6 +162,10 @@ void Driver::FailForLogits(ComputeSequence* sequence) {
                                         "numbers, or what is computed with them overflows")));
 }
 
+void Driver::NoteDamage(const absl::Status& computed) {
+  counters_.damage = absl::IsDataLoss(computed) ? std::string(computed.message()) : "";
+}
+
 bool Driver::HandleEvents() {
   if (events_.empty()) return false;
   for (const auto& lost : events_.lost) OnLost(lost);
@@ -213,6 +217,7 @@ void Driver::OnPrefilled(prefill::Prefilled* result) {
   const auto found = live_.find(result->id);
   if (found == live_.end() || found->second->stage != Stage::kPrefilling) return;
   ComputeSequence* sequence = found->second.get();
+  NoteDamage(result->status);
   if (!result->status.ok()) {
     Fail(sequence, result->status);
     return;
@@ -242,6 +247,7 @@ bool Driver::Decode() {
   if (!step_.Choose(resident_)) return false;
   const absl::Status status = step_.Run();
   if (absl::IsUnavailable(status)) return true;  // the next turn says what is lost
+  NoteDamage(status);
   if (!status.ok()) {
     for (const DecodeStep::Share& share : step_.shares()) {
       ReleaseSlot(share.sequence);

@@ -59,6 +59,7 @@ class Driver {
   void Count();
   void Fail(ComputeSequence* sequence, const absl::Status& status);
   void FailForLogits(ComputeSequence* sequence);
+  void NoteDamage(const absl::Status& computed);
 
   bool HandleEvents();
   void OnLost(const BackendEvents::Lost& lost);

@@ -47,6 +47,9 @@ struct PlaneCounters {
   uint32_t reports_pending = 0;
   // Which remote worker is gone, and why; "": all that is needed to compute is there.
   std::string outage;
+  // Why the last that was computed failed, though no worker is gone: the model's file was changed;
+  // "": it did not.
+  std::string damage;
 };
 
 // Adds a shard's.
