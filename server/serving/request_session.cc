@@ -75,8 +75,7 @@ std::optional<Refusal> RequestSession::ChargeBudget(std::span<const ValidRequest
     tokens += static_cast<int64_t>(request.prompt->size()) + request.max_tokens;
   }
   if (const auto over = deps_->budgets->Charge(Payer(), tokens, Now())) {
-    deps_->metrics->OnTurnedAway("budget");
-    deps_->metrics->OnTenantRefused(subject_.caller.tenant, "budget");
+    CountRefused("budget");
     SkipArrivals(requests);
     return Refusal{.status = over->status, .retry_after = over->retry_after};
   }
@@ -107,8 +106,7 @@ std::optional<Refusal> RequestSession::Admit(std::span<const ValidRequest> reque
                                  .capped = subject_.caller.capped};
   auto usage = deps_->meter->Admit(request);
   if (!usage.ok()) {
-    deps_->metrics->OnTurnedAway("usage");
-    deps_->metrics->OnTenantRefused(subject_.caller.tenant, "usage");
+    CountRefused("usage");
     const bool passes = absl::IsUnavailable(usage.status());
     if (!passes) SkipArrivals(requests);
     return Refusal{.status = usage.status(),
@@ -183,8 +181,7 @@ void RequestSession::OnHeld(std::vector<ValidRequest> requests, const absl::Stat
   } else {
     const bool over = absl::IsResourceExhausted(held);
     if (over) SkipArrivals(requests);
-    deps_->metrics->OnTurnedAway(over ? "spend" : "usage");
-    deps_->metrics->OnTenantRefused(subject_.caller.tenant, over ? "spend" : "usage");
+    CountRefused(over ? "spend" : "usage");
     refusal = Refusal{.status = held, .retry_after = over ? Nanoseconds(0) : kDatabaseRetry};
     MutexLock lock(&mutex_);
     Settle(requests.size(), 0);

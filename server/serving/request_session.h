@@ -118,6 +118,10 @@ class RequestSession : public std::enable_shared_from_this<RequestSession> {
   tenancy::Budgets::Payer Payer() const {
     return {subject_.caller.tenant, subject_.caller.project};
   }
+  void CountRefused(const char* why) {
+    deps_->metrics->OnTurnedAway(why);
+    deps_->metrics->OnTenantRefused(subject_.caller.tenant, why);
+  }
   // The numbers of requests that were refused for good, so that a trace's later ones may come.
   void SkipArrivals(std::span<const ValidRequest> requests);
   std::optional<Refusal> Admit(std::span<const ValidRequest> requests);
