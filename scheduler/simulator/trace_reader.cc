@@ -153,7 +153,7 @@ absl::StatusOr<ReadTrace> ParseTrace(std::string_view text, const ReadOptions& o
 }
 
 absl::StatusOr<ReadTrace> LoadTrace(const std::string& path, const ReadOptions& options) {
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFileOrPipe(path));
   absl::StatusOr<ReadTrace> read = ParseTrace(text, options);
   if (read.ok()) return read;
   return absl::Status(read.status().code(), absl::StrCat(path, ": ", read.status().message()));

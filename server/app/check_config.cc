@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -132,7 +131,7 @@ class ConfigCheck {
         Fault("billing.store", absl::StrCat("there is no folder ", folder.string(), ": make it"));
       } else if (std::filesystem::is_directory(path, error)) {
         Fault("billing.store", absl::StrCat(path.string(), " is a folder; name a file in it"));
-      } else if (std::filesystem::exists(path, error)) {
+      } else {
         Expect("billing.store", CheckDatabase(path.string()));
       }
     }
@@ -142,9 +141,9 @@ class ConfigCheck {
   }
 
  private:
-  // A file that is there: one of SQLite, or an empty one, which becomes that.
+  // One of SQLite, or an empty one or none, which becomes that.
   static absl::Status CheckDatabase(const std::string& path) {
-    WL_RETURN_IF_ERROR(CheckRegularFile(path, std::numeric_limits<size_t>::max()));
+    WL_RETURN_IF_ERROR(CheckRegularFileOrNew(path));
     std::string head(16, '\0');
     std::ifstream file(path, std::ios::binary);
     file.read(head.data(), static_cast<std::streamsize>(head.size()));

@@ -58,14 +58,10 @@ absl::Status WrongFile(const std::string& what) {
 
 // Before a file is made next to it, or one that is no file is waited for.
 absl::Status CheckKind(const std::string& file) {
-  std::error_code ignored;
-  const std::filesystem::file_status status = std::filesystem::status(file, ignored);
-  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) {
-    return absl::OkStatus();
-  }
-  const bool folder = std::filesystem::is_directory(status);
-  return WrongFile(absl::StrCat(file, " is ", folder ? "a folder" : "a device, a pipe or the like",
-                                "; name a plain file, which the server makes if there is none"));
+  const absl::Status kind = CheckRegularFileOrNew(file);
+  if (kind.ok()) return kind;
+  return WrongFile(
+      absl::StrCat(kind.message(), "; name one, which the server makes if there is none"));
 }
 
 // The second up to which what was taken before was computed; 0: nothing was, or no file is kept.

@@ -60,11 +60,7 @@ std::string Written(const std::pair<std::string, std::string>& from) {
 // that cannot be is named.
 absl::StatusOr<config::ReadServerConfig> ReadWith(const std::string& file,
                                                   const ConfigOverrides& overrides) {
-  std::string text;
-  {
-    const EndOnSignal reading;  // a pipe may say nothing for ever
-    WL_ASSIGN_OR_RETURN(text, ReadFile(file, kMaxConfigBytes));
-  }
+  WL_ASSIGN_OR_RETURN(std::string text, ReadFile(file, kMaxConfigBytes));
   if (!overrides.fields.empty()) WL_RETURN_IF_ERROR(YamlFile(file, text).status());
   for (size_t i = 0; i < overrides.fields.size(); ++i) {
     auto replaced = WithOverrides(text, {overrides.fields[i]});
@@ -139,7 +135,7 @@ absl::StatusOr<std::string> CheckedConfig(const std::string& file, const ConfigO
                                           const std::string& store) {
   WL_ASSIGN_OR_RETURN(config::ReadServerConfig read, ReadWith(file, overrides));
   if (read.config.billing.store.empty()) read.config.billing.store = store;
-  const EndOnSignal looking;  // a pipe in the place of a file
+  const EndOnSignal looking;  // large files on a slow disk
   WL_RETURN_IF_ERROR(Faults(CheckConfig(file, read), file, overrides));
   std::string text = file + ": ok, serves";
   for (const config::ModelConfig& model : read.config.models) {

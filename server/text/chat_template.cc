@@ -102,6 +102,7 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromNameOrPath(
   }
   WL_ASSIGN_OR_RETURN(const std::string source,
                       ReadFile(name_or_path, jinja::Template::kMaxSourceBytes));
+  if (source.empty()) return absl::InvalidArgumentError(absl::StrCat(name_or_path, " is empty"));
   return FromText(name_or_path, source, std::move(tokenizer));
 }
 

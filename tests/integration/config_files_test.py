@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import time
 
 from cloud import BIN, ROOT, waferctl
 from config_test import DEMO, check
@@ -36,8 +35,7 @@ def test_every_file_that_a_configuration_names_is_looked_at(tmp_path):
         if right is not None:
             done = check(tmp_path, DEMO + text(right))
             assert done.returncode == 0, (field, done.stderr)
-        pipe = () if field == "billing.prices" else (tmp_path / "pipe",)  # which is waited for, and may be ended
-        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", *pipe):
+        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", tmp_path / "pipe"):
             done = check(tmp_path, DEMO + text(wrong))
             assert done.returncode == 1 and done.stderr.count("server.yaml:") == 1, (field, wrong, done.stdout, done.stderr)
             assert f": {field}: " in done.stderr and str(wrong).removesuffix("/none") in done.stderr, (field, done.stderr)  # or its folder
@@ -46,21 +44,41 @@ def test_every_file_that_a_configuration_names_is_looked_at(tmp_path):
                        ("models[2].shape", "llama-3.1-70b\n"), ("models[2].prefill.hardware", "h100, workers: 2, devices"),
                        ("models[0].decode[0].profile", "vendor-2024, max_running")):
         assert old in DEMO
-        weights = (tmp_path / "pipe",) if "gguf" in old else ()  # text may come by a pipe
-        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", *weights):
+        for wrong in (tmp_path / "none/none", tmp_path, tmp_path / "text", tmp_path / "pipe"):
             new = old.replace(re.match(r"[^,\n]+", old)[0], str(wrong))
             name = field.rsplit(".", 1)[1]
             done = check(tmp_path, DEMO.replace(f"{name}: {old}", f"{name}: {new}", 1))
             assert done.returncode == 1 and f": {field}: " in done.stderr and str(wrong) in done.stderr, (field, wrong, done.stderr)
 
 
-def test_a_pipe_that_says_nothing_can_be_ended(tmp_path):
+def test_no_file_is_a_pipe_a_device_or_a_link_without_end(tmp_path):
+    """Each would be waited for, or read without end, or stand for a file that is not there."""
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "server.yaml").write_text(DEMO.replace("shape: llama-3.1-70b", f"shape: {tmp_path}/pipe"))
-    with subprocess.Popen([BIN / "waferd", "--check-config", "--config", tmp_path / "server.yaml"], stderr=subprocess.PIPE, text=True) as waiting:
-        time.sleep(1)
-        waiting.terminate()
-        assert waiting.wait(20) == 0 and "a signal came before it was ready" in waiting.stderr.read()
+    os.symlink("loop", tmp_path / "loop")
+    (tmp_path / "empty").touch()
+    odd = {tmp_path / "pipe": "is a pipe, not a regular file", "/dev/null": "is a device, not a regular file", "/dev/zero": "is a device, not a regular file",
+           tmp_path / "loop": "Too many levels of symbolic links"}
+    tokens = f"tokens: {{from: shards, file: {ROOT}/deploy/models/demo.gguf"
+    assert tokens in DEMO
+    for path, said in odd.items():
+        for field, text in (
+                ("models[2].shape", DEMO.replace("shape: llama-3.1-70b", f"shape: {path}")),
+                ("models[2].prefill.hardware", DEMO.replace("hardware: h100, workers: 2, devices", f"hardware: {path}, workers: 2, devices")),
+                ("models[0].decode[0].profile", DEMO.replace("profile: vendor-2024, max_running", f"profile: {path}, max_running", 1)),
+                ("models[0].tokens.chat_template", DEMO.replace(tokens, f"{tokens}, chat_template: {path}", 1)),
+                ("billing.store", f"{DEMO}billing: {{store: 'sqlite:{path}'}}\n"),
+                ("billing.prices", f"{DEMO}billing: {{store: 'sqlite:{tmp_path}/new.db', prices: {path}}}\n"),
+                ("kv_transfer.taken_file", f"{DEMO}kv_transfer: {{key: 0123456789abcdef0123456789abcdef, taken_file: {path}}}\n")):
+            assert text != DEMO
+            done = check(tmp_path, text)
+            assert done.returncode == 1 and f": {field}: " in done.stderr and str(path) in done.stderr and said in done.stderr, (field, path, done.stdout, done.stderr)
+        for words in (("--check-config", "--config", path), ("--config", path), (ROOT / "deploy/models/demo.gguf", "--shape", path)):
+            done = subprocess.run([BIN / "waferd", *words], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 1 and str(path) in done.stderr and said in done.stderr, (words, done.stderr)
+        done = waferctl("model", "perplexity", ROOT / "deploy/models/demo.gguf", "--text", path)
+        assert done.returncode == 1 and str(path) in done.stderr and said in done.stderr, done.stderr
+    done = check(tmp_path, DEMO.replace(tokens, f"{tokens}, chat_template: {tmp_path}/empty", 1))
+    assert done.returncode == 1 and f"chat_template: {tmp_path}/empty is empty" in done.stderr, done.stderr
 
 
 def test_what_files_say_must_fit_as_it_must_when_served(tmp_path):

@@ -194,11 +194,11 @@ def test_what_was_taken_is_kept_by_one_server_in_a_plain_file(tmp_path):
             cell(tmp_path, role).__enter__()
     with cell(tmp_path, role):  # the lock ends with its server
         pass
-    for path, says in ((tmp_path, "is a folder; name a plain file"), ("/dev/null", "is a device, a pipe or the like; name a plain file"),
+    for path, says in ((tmp_path, "is a folder, not a regular file; name one"), ("/dev/null", "is a device, not a regular file; name one"),
                        (tmp_path / "no/taken", f"there is no folder {tmp_path}/no; make it: mkdir -p")):
         with pytest.raises(RuntimeError, match=f"kv_transfer.taken_file: .*{says}"):
             cell(tmp_path, f"kv_transfer: {{key: {KEY}, taken_file: {path}}}").__enter__()
-    for name, says in ((taken, "is a device, a pipe or the like"), (tmp_path / "taken.lock", "is not a plain file")):
+    for name, says in ((taken, "is a pipe, not a regular file"), (tmp_path / "taken.lock", "is not a plain file")):
         name.unlink()
         os.mkfifo(name)
         with pytest.raises(RuntimeError, match=says):

@@ -313,7 +313,7 @@ def test_files_of_no_use_are_named_and_waited_for_by_no_one(tmp_path, lab):
     text.write_text("no key")
     alice, other = lab.folder / "client-alice", lab.folder / "operator"
     subprocess.run(["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", alice / "tls.key", "-out", locked], check=True, capture_output=True)
-    bad = [(pipe, "is not a regular file"), (tmp_path, "is not a regular file"), (big, "is larger than 1048576 bytes"),
+    bad = [(pipe, "is a pipe, not a regular file"), (tmp_path, "is a folder, not a regular file"), (big, "is larger than 1048576 bytes"),
            (text, "in PEM form"), (tmp_path / "none", "No such file"), (locked, "in PEM form")]
     for url in ("https://localhost:1", "grpcs://localhost:1"):
         for flag in ("ca", "cert", "key"):
@@ -326,7 +326,7 @@ def test_files_of_no_use_are_named_and_waited_for_by_no_one(tmp_path, lab):
             files = {"ca": lab.folder / "ca.crt", "cert": alice / "tls.crt", "key": alice / "tls.key", flag: path}
             done = waferctl("fleet", "--registry", "etcd=https://127.0.0.1:1", *(word for name, file in files.items() for word in (f"--{name}", file)))
             assert done.returncode == 1 and f"registry: {flag}: {path}" in done.stderr and said in done.stderr, done.stderr
-    for path, said in ((pipe, "is not a regular file"), (text, "in PEM form")):
+    for path, said in ((pipe, "is a pipe, not a regular file"), (text, "in PEM form")):
         done = waferctl("fleet", "--registry", "etcd=https://127.0.0.1:1", "--ca", path)
         assert done.returncode == 1 and str(path) in done.stderr and said in done.stderr, done.stderr
     for field in ("cert", "key", "ca"):

@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/status.h"
 
 namespace waferline {
 namespace {
@@ -44,34 +46,61 @@ bool SyncFolder(const std::string& path) {
   return synced;
 }
 
-}  // namespace
+// What it is if not a regular file, else null.
+const char* OtherKind(mode_t mode) {
+  if (S_ISREG(mode)) return nullptr;
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
 
-absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    return absl::InvalidArgumentError(path + " is a folder");
-  }
-  const File file(fopen(path.c_str(), "rb"), fclose);
+absl::Status TooLarge(const std::string& path, size_t max_bytes) {
+  return absl::InvalidArgumentError(absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
+}
+
+// `descriptor` is closed.
+absl::StatusOr<std::string> ReadAll(const std::string& path, int descriptor, size_t max_bytes) {
+  const File file(descriptor < 0 ? nullptr : fdopen(descriptor, "rb"), fclose);
   if (file == nullptr) return Failed(absl::StatusCode::kNotFound, "read", path);
   std::string text;
   char buffer[1 << 16];
   while (const size_t got = fread(buffer, 1, sizeof buffer, file.get())) {
     text.append(buffer, got);
-    if (text.size() > max_bytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
-    }
+    if (text.size() > max_bytes) return TooLarge(path, max_bytes);
   }
   if (ferror(file.get()) != 0) return Failed(absl::StatusCode::kUnavailable, "read", path);
   return text;
 }
 
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  WL_RETURN_IF_ERROR(CheckRegularFile(path, max_bytes));
+  // If a pipe took its place meanwhile, that is not waited for either.
+  return ReadAll(path, open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), max_bytes);
+}
+
+absl::StatusOr<std::string> ReadFileOrPipe(const std::string& path, size_t max_bytes) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISFIFO(info.st_mode)) return ReadFile(path, max_bytes);
+  return ReadAll(path, open(path.c_str(), O_RDONLY | O_CLOEXEC), max_bytes);
+}
+
 absl::Status CheckRegularFile(const std::string& path, size_t max_bytes) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return Failed(absl::StatusCode::kNotFound, "read", path);
-  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + " is not a regular file");
+  if (const char* kind = OtherKind(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is ", kind, ", not a regular file"));
+  }
   if (static_cast<size_t>(info.st_size) <= max_bytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
+  return TooLarge(path, max_bytes);
+}
+
+absl::Status CheckRegularFileOrNew(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 && errno == ENOENT) return absl::OkStatus();
+  return CheckRegularFile(path, std::numeric_limits<size_t>::max());
 }
 
 absl::Status WriteFile(const std::string& path, std::string_view text) {

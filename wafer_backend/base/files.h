@@ -15,12 +15,17 @@ namespace waferline {
 inline constexpr size_t kMaxReadBytes = size_t{1} << 34;
 inline constexpr size_t kMaxConfigBytes = size_t{1} << 24;  // of what a person writes
 
-// NotFound if there is no such file, InvalidArgument for a folder or for more than `max_bytes`,
-// Unavailable if reading fails; the message names the path and the reason.
+// NotFound if it cannot be opened, InvalidArgument if it is not a regular file (a pipe would be
+// waited for, a device may have no end) or has more than `max_bytes`, Unavailable if reading fails;
+// the message names the path and the reason, or what it is.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = kMaxReadBytes);
-// Before a library reads it by its path, which would wait at a pipe: NotFound if there is no such
-// file, InvalidArgument if it is not a regular one, or larger; the message names the path.
+// The same for what one program passes to another, so of a pipe as well: waits until its end.
+absl::StatusOr<std::string> ReadFileOrPipe(const std::string& path,
+                                           size_t max_bytes = kMaxReadBytes);
+// Before a library reads it by its path: errors of ReadFile.
 absl::Status CheckRegularFile(const std::string& path, size_t max_bytes);
+// The same of a file that is made if there is none.
+absl::Status CheckRegularFileOrNew(const std::string& path);
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
 // The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,

@@ -28,6 +28,7 @@
 namespace waferline::cli {
 namespace {
 
+constexpr size_t kMaxTextBytes = size_t{1} << 28;
 constexpr int64_t kRows = 128;  // computed at a time
 
 // What was scored: the sum of -log p (nats) and of its squares.
@@ -139,7 +140,7 @@ void PrintScore(const Arguments& arguments, std::span<const Score> chunks) {
 
 absl::Status Run(const Arguments& arguments) {
   WL_RETURN_IF_ERROR(ApplyCpuFlag(arguments));
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.Text("text")));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.Text("text"), kMaxTextBytes));
   WL_ASSIGN_OR_RETURN(auto file, model::GgufFile::Open(arguments.operand(0)));
   WL_ASSIGN_OR_RETURN(const auto shape, model::ReadShape(*file));
   WL_ASSIGN_OR_RETURN(const auto tokenizer, model::TokenizerFromGguf(*file));

@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<load::Prompt>> PromptsOf(const Arguments& arguments, 
       }
     }
     const std::string& path = arguments.Text("prompts");
-    WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    WL_ASSIGN_OR_RETURN(const std::string text, ReadFileOrPipe(path));
     auto read = load::ReadPrompts(text);
     if (!read.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", read.status().message()));

@@ -15,7 +15,7 @@ namespace waferline::cli {
 namespace {
 
 absl::StatusOr<boost::json::object> ReadReport(const std::string& path) {
-  WL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  WL_ASSIGN_OR_RETURN(const std::string text, ReadFileOrPipe(path));
   boost::system::error_code error;
   boost::json::value value = boost::json::parse(text, error);
   if (error || !value.is_object() || !value.as_object().contains("receipt")) {

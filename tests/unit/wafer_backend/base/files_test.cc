@@ -1,8 +1,15 @@
 #include "wafer_backend/base/files.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <string>
+#include <thread>
+
+#include "absl/strings/match.h"
 
 namespace waferline {
 namespace {
@@ -52,6 +59,40 @@ TEST_CASE("what cannot be read or written is named") {
   CHECK(has(ReadFile(Folder() / "nine", 8).status(), "is larger than 8 bytes"));
   CHECK(ReadFile(Folder() / "nine", 9).ok());
   CHECK(has(WriteFile(Folder() / "no" / "file", ""), "cannot write /"));
+}
+
+TEST_CASE("what is not a regular file is refused by name, and not waited for") {
+  const auto says = [](const std::string& path, const std::string& what) {
+    for (const absl::Status& status :
+         {ReadFile(path).status(), CheckRegularFile(path, 9), CheckRegularFileOrNew(path)}) {
+      INFO(status.ToString());
+      CHECK(absl::EndsWith(status.message(), path + what));
+    }
+  };
+  const std::string pipe = Folder() / "pipe", loop = Folder() / "loop";
+  for (const std::string& old : {pipe, loop}) unlink(old.c_str());
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  REQUIRE(symlink(loop.c_str(), loop.c_str()) == 0);
+  says(pipe, " is a pipe, not a regular file");
+  says(Folder(), " is a folder, not a regular file");
+  says("/dev/zero", " is a device, not a regular file");
+  says(loop, ": Too many levels of symbolic links");
+  CHECK(CheckRegularFileOrNew(Folder() / "gone").ok());
+  CHECK(absl::IsNotFound(CheckRegularFile(Folder() / "gone", 9)));
+}
+
+TEST_CASE("a pipe from another program is read to its end, and no further than the bound") {
+  const std::string pipe = Folder() / "from_another";
+  unlink(pipe.c_str());
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  for (const size_t length : {5, 300'000}) {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::thread other([&] { (void)WriteFile(pipe, std::string(length, 'x')); });
+    const auto text = ReadFileOrPipe(pipe, 5);
+    other.join();
+    CHECK(text.ok() == (length == 5));
+  }
+  CHECK_FALSE(ReadFileOrPipe("/dev/zero").ok());
 }
 
 TEST_CASE("a device that is full fails the write") {
