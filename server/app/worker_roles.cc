@@ -76,11 +76,18 @@ std::function<void(const std::string&)> Remarks(const std::string& who) {
 // need not.
 absl::StatusOr<std::shared_ptr<tls::Credentials>> LinksOf(const WorkerOptions& options) {
   if (!options.tls.empty()) {
-    return LinkCredentials({.cert = options.tls + "/tls.crt",
-                            .key = options.tls + "/tls.key",
-                            .ca = options.tls + "/ca.crt",
-                            .reload = options.tls_reload},
-                           tls::Role::kWorker);
+    auto links = LinkCredentials({.cert = options.tls + "/tls.crt",
+                                  .key = options.tls + "/tls.key",
+                                  .ca = options.tls + "/ca.crt",
+                                  .reload = options.tls_reload},
+                                 tls::Role::kWorker);
+    if (links.ok()) return links;
+    // The files are those of the flag, not fields of a configuration.
+    const std::string message(links.status().message());
+    const size_t field = message.find(": ");
+    const bool named = message.starts_with("tls.") && field != std::string::npos;
+    return absl::Status(links.status().code(),
+                        absl::StrCat("--tls: ", named ? message.substr(field + 2) : message));
   }
   const bool loopback = options.listen.starts_with("127.") ||
                         options.listen.starts_with("localhost:") ||

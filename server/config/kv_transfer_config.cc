@@ -15,7 +15,9 @@ KvTransferConfig ReadKvTransfer(YamlForm& root, const std::filesystem::path& fol
   YamlForm form = root.Map("kv_transfer");
   out.key =
       form.About("signs what is handed over; the same on all servers of a router").Text("key");
-  if (out.key.size() < kMinKeyBytes) form.AddError("key", "must have at least 16 bytes");
+  if (!out.key.empty() && out.key.size() < kMinKeyBytes) {
+    form.AddError("key", "must have at least 16 bytes");
+  }
   out.role = ChoiceOr<KvRole>(
       form.About("which legs of a request this server takes; whole ones it always takes"), "role",
       KvRole::kBoth,

@@ -279,6 +279,18 @@ def test_a_collector_that_is_no_endpoint_is_found(tmp_path):
         assert done.returncode == 1 and f"trace.otlp: '{otlp}' is not an endpoint" in done.stderr, done.stderr
 
 
+def test_an_empty_text_and_bytes_that_are_not_text_are_named_as_such_once(tmp_path):
+    for text, said in ((DEMO + 'kv_transfer: {key: ""}\n', "kv_transfer.key: must not be empty"), (DEMO + "kv_transfer: {key: []}\n", "kv_transfer.key: must be text"),
+                       (DEMO.replace("shape: llama-3.1-70b", "shape: ''"), "models[2].shape: must not be empty"), (DEMO + "tls: /tmp\n", "tls: must be a mapping")):
+        done = check(tmp_path, text)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
+    path = tmp_path / "server.yaml"
+    path.write_bytes(b'"\\\xeb\x9b"\n')
+    done = subprocess.run([BIN / "waferd", "--check-config", "--config", path, "--set", b"\xff\x9b=1"], capture_output=True, timeout=60)
+    assert done.returncode == 1 and b"not YAML: unknown escape character: \xef\xbf\xbd" in done.stderr, done.stderr
+    done.stderr.decode()  # which would raise an error
+
+
 def test_certificates_that_cannot_be_used_are_found(tmp_path):
     done = check(tmp_path, DEMO + "tls: {cert: a.crt, key: a.key}\n")
     assert done.returncode == 1 and "tls.cert: " in done.stderr and "a.crt: No such file or directory" in done.stderr, done.stderr

@@ -7,8 +7,9 @@
 
 namespace waferline {
 
-// `text` with U+FFFD for every control character but tab and line feed: those of ASCII and, as
-// UTF-8, U+0080 to U+009F. Nothing that is left moves the cursor, or begins an escape sequence.
+// `text` with U+FFFD for every byte that is not UTF-8 and every control character but tab and line
+// feed: those of ASCII and U+0080 to U+009F. Nothing that is left moves the cursor, or begins an
+// escape sequence.
 std::string TerminalText(std::string_view text);
 
 // The same in one line, for logs: line feeds are spaces, and what is over `max_bytes` is cut.

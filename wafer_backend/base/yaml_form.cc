@@ -198,7 +198,7 @@ std::string YamlForm::Text(const std::string& field) {
   const YAML::Node node = Find(field, true);
   if (!node.IsDefined()) return "";
   if (!node.IsScalar() || node.Scalar().empty()) {
-    file_->AddError(node, prefix_ + field, "must be text");
+    file_->AddError(node, prefix_ + field, node.IsScalar() ? "must not be empty" : "must be text");
     return "";
   }
   return node.Scalar();

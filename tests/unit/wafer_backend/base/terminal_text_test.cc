@@ -13,7 +13,18 @@ TEST_CASE("text is as it was, without what a terminal would act on") {
         "\xEF\xBF\xBD"
         "31m");  // CSI as one character
   CHECK(TerminalText("\xc2\xa0") == "\xc2\xa0");
-  CHECK(TerminalText("\xc2") == "\xc2");
+}
+
+TEST_CASE("bytes that are not UTF-8 are not passed on") {
+  const std::string odd = "\xEF\xBF\xBD";
+  for (const char* text : {"\xff", "\xc2", "\x9b", "\xc0", "\xf8"})
+    CHECK(TerminalText(text) == odd);
+  CHECK(TerminalText("a\xeb, b") == "a" + odd + ", b");
+  CHECK(TerminalText("\xe2\x82") == odd + odd);
+  CHECK(TerminalText("\xed\xa0\x80") == odd + odd + odd);             // a surrogate
+  CHECK(TerminalText("\xe0\x80\x9b[2J") == odd + odd + odd + "[2J");  // CSI, too long
+  CHECK(TerminalText("\xf4\x8f\xbf\xbf\xef\xbf\xbd\xe2\x82\xac") ==
+        "\xf4\x8f\xbf\xbf" + odd + "\xe2\x82\xac");
 }
 
 TEST_CASE("a log line is one line, of a bounded length") {
