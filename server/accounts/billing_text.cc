@@ -1,6 +1,5 @@
 #include "server/accounts/billing_text.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
 
 #include "wafer_backend/base/calendar.h"
@@ -31,7 +30,7 @@ Cents DueOf(const InvoiceState& state, const json::value& invoice) {
   if (taken == nullptr || !taken->is_string()) return prepaid ? Cents() : state.total - credited;
   Money rest = state.exact;
   (void)rest.Subtract(Money::Parse(std::string_view(taken->get_string())).value_or(Money()));
-  return std::max(rest.RoundedToCents() - credited, Cents());
+  return rest.RoundedToCents() - credited;
 }
 
 }  // namespace

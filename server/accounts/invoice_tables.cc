@@ -68,11 +68,6 @@ absl::StatusOr<std::optional<KeptInvoice>> FinalOf(Connection& connection,
   return kept;
 }
 
-absl::StatusOr<const Plan*> PlanAt(const PriceBook& book, const std::string& plan, int64_t at_us) {
-  WL_ASSIGN_OR_RETURN(const billing::PriceVersion* version, book.At(at_us));
-  return version->PlanNamed(plan);
-}
-
 // Its transfer books the system time that the balance counted record by record.
 absl::Status BookTransfer(Connection& connection, const PriceBook& book,
                           const std::vector<UsageRecord>& records,
@@ -195,9 +190,8 @@ absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook
                                                       " has records and is not a final one yet: "
                                                       "close it first"));
   }
-  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanAt(book, draft.invoice.plan, now_us));
   WL_ASSIGN_OR_RETURN(const billing::FinalInvoice closed,
-                      billing::FinalInvoice::Close(std::move(draft.invoice), *plan, now_us));
+                      billing::FinalInvoice::Close(std::move(draft.invoice), now_us));
   WL_RETURN_IF_ERROR(Keep(connection, closed, now_us, static_cast<int64_t>(draft.records.size())));
   WL_RETURN_IF_ERROR(BookTransfer(connection, book, draft.records, closed));
   WL_ASSIGN_OR_RETURN(kept, FinalOf(connection, name));
@@ -222,7 +216,7 @@ absl::StatusOr<KeptInvoice> CreditInvoice(Connection& connection, const PriceBoo
   const Invoice invoice{
       .id = note.invoice, .tenant = note.tenant, .month = name.month, .total = kept->state.total};
   WL_ASSIGN_OR_RETURN(const std::string plan_name, PlanNameOf(connection, name));
-  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanAt(book, plan_name, kept->state.closed_us));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, billing::PlanOfMonth(book, plan_name, name.month));
   WL_ASSIGN_OR_RETURN(const billing::Transfer transfer,
                       billing::CreditTransfer(note, invoice, *plan, kept->state.credited));
   WL_ASSIGN_OR_RETURN(

@@ -102,14 +102,6 @@ absl::Status MergeLines(std::vector<InvoiceLine>* lines) {
   return absl::OkStatus();
 }
 
-// The plan as it is when the month begins; as the first prices have it if there were none.
-absl::StatusOr<const Plan*> PlanOfMonth(const PriceBook& book, const InvoiceInput& input) {
-  const int64_t first_us = book.versions.front().effective_us;
-  WL_ASSIGN_OR_RETURN(const PriceVersion* version,
-                      book.At(std::max(first_us, input.month.begin_us())));
-  return version->PlanNamed(input.plan);
-}
-
 std::string AccountOf(const InvoiceLine& line) {
   switch (line.item) {
     case Item::kVolumeDiscount:
@@ -127,18 +119,27 @@ std::string AccountOf(const InvoiceLine& line) {
 
 std::string_view Name(Item item) { return NameIn(kItemNames, item); }
 
+absl::StatusOr<const Plan*> PlanOfMonth(const PriceBook& book, std::string_view plan, Month month) {
+  const auto later = std::find_if(
+      book.versions.begin(), book.versions.end(),
+      [&](const PriceVersion& version) { return version.effective_us > month.begin_us(); });
+  auto version = later == book.versions.begin() ? later : later - 1;
+  absl::StatusOr<const Plan*> found = version->PlanNamed(plan);
+  while (!found.ok() && ++version != book.versions.end()) found = version->PlanNamed(plan);
+  return found;
+}
+
 absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& input) {
   WL_RETURN_IF_ERROR(CheckRecords(input));
-  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanOfMonth(book, input));
+  WL_ASSIGN_OR_RETURN(const Plan* plan, PlanOfMonth(book, input.plan, input.month));
   Invoice invoice{.id = absl::StrCat(NameOfTenant(input.tenant), ":", input.month.Text()),
                   .tenant = input.tenant,
                   .plan = input.plan,
                   .month = input.month,
                   .records = static_cast<int64_t>(input.records.size())};
   if (plan->prepaid) invoice.paid_from = PrepaidAccount(input.tenant);
-  Money taken;
   for (const UsageRecord& record : input.records) {
-    WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines, &taken));
+    WL_RETURN_IF_ERROR(AddRecord(book, record, &invoice.lines, &invoice.from_balance));
   }
   WL_RETURN_IF_ERROR(AddReservations(*plan, book, input, &invoice.lines));
   WL_RETURN_IF_ERROR(MergeLines(&invoice.lines));
@@ -148,16 +149,18 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
   for (const InvoiceLine& line : invoice.lines) {
     WL_RETURN_IF_ERROR(invoice.exact.Add(line.amount));
     const bool at_close = line.item >= Item::kSystemTime;
-    if (at_close && plan->prepaid) WL_RETURN_IF_ERROR(taken.Add(line.amount));
+    if (at_close && plan->prepaid) WL_RETURN_IF_ERROR(invoice.from_balance.Add(line.amount));
   }
-  if (taken != (plan->prepaid ? invoice.exact : Money())) invoice.from_balance = taken;
   invoice.total = invoice.exact.RoundedToCents();
   WL_ASSIGN_OR_RETURN(invoice.rounding, Money::FromCents(invoice.total));
   WL_RETURN_IF_ERROR(invoice.rounding.Subtract(invoice.exact));
+  Money rest = invoice.exact;
+  WL_RETURN_IF_ERROR(rest.Subtract(invoice.from_balance));
+  invoice.due = rest.RoundedToCents();
   return invoice;
 }
 
-absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan, int64_t now_us) {
+absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, int64_t now_us) {
   const int64_t from_us = draft.month.end_us() + kInvoiceGraceUs;
   if (now_us < from_us) {
     return absl::FailedPreconditionError(absl::StrCat("invoice ", draft.id, " is a draft until ",
@@ -170,18 +173,25 @@ absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, const Plan& plan
   closed.transfer_ = {.id = absl::StrCat("invoice:", draft.tenant, ":", draft.month.Text()),
                       .at_us = now_us};
   std::vector<LedgerEntry>& entries = closed.transfer_.entries;
-  Money owed;
-  const auto add = [&](std::string account, Money amount) {
-    if (amount.IsZero()) return absl::OkStatus();
-    entries.push_back({std::move(account), -amount});
-    return owed.Add(amount);
+  const auto add = [&entries](std::string account, Money debit) {
+    if (!debit.IsZero()) entries.push_back({std::move(account), debit});
   };
+  Money lines;
   for (const InvoiceLine& line : draft.lines) {
     if (line.item < Item::kSystemTime) continue;  // the records' own transfers have these
-    WL_RETURN_IF_ERROR(add(AccountOf(line), line.amount));
+    add(AccountOf(line), -line.amount);
+    WL_RETURN_IF_ERROR(lines.Add(line.amount));
   }
-  WL_RETURN_IF_ERROR(add(std::string(kRoundingAccount), draft.rounding));
-  if (!owed.IsZero()) entries.push_back({PayerAccount(draft.tenant, plan), owed});
+  add(std::string(kRoundingAccount), -draft.rounding);
+  // What is due was exact - from_balance; the rest of the rounding is the balance's.
+  WL_ASSIGN_OR_RETURN(Money receivable, Money::FromCents(draft.due));
+  WL_RETURN_IF_ERROR(receivable.Subtract(draft.exact));
+  WL_RETURN_IF_ERROR(receivable.Add(draft.from_balance));
+  Money balance = draft.rounding;
+  WL_RETURN_IF_ERROR(balance.Subtract(receivable));
+  WL_RETURN_IF_ERROR((draft.paid_from ? balance : receivable).Add(lines));
+  add(PrepaidAccount(draft.tenant), balance);
+  add(ReceivableAccount(draft.tenant), receivable);
   closed.invoice_ = std::move(draft);
   return closed;
 }

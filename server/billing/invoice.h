@@ -2,9 +2,9 @@
 // Pure functions of records and prices: the same records, in any order, give the same invoice byte
 // for byte. Any thread.
 //
-// Lines are exact; the total is rounded once, half to even, to cents, and the difference is an
-// entry of the account "rounding". A record that comes after its month's invoice is final is on the
-// next one, under its own month.
+// Lines are exact; the total, and what of it is due, are rounded once, half to even, to cents, and
+// the difference is an entry of the account "rounding". A record that comes after its month's
+// invoice is final is on the next one, under its own month.
 #pragma once
 
 #include <cstdint>
@@ -64,11 +64,10 @@ struct Invoice {
   std::string id;  // "TENANT:2026-06"; "no-tenant:2026-06"
   std::string tenant;
   std::string plan;
-  // Of a prepaid plan: its balance, from which each charge was taken at once. Nothing is due.
+  // Where the plan is prepaid as the month begins: its balance, which pays what the month as a
+  // whole adds.
   std::optional<std::string> paid_from;
-  // What of `exact` was taken from the balance, where that is neither all nor nothing: the plan
-  // changed.
-  std::optional<Money> from_balance;
+  Money from_balance;  // what of `exact` a balance pays: under prepaid plans, if the plan changed
   Month month;
   int64_t records = 0;                  // all, those that cost nothing too
   std::vector<InvoiceLine> lines;       // by period, project, model, item, tier, price
@@ -77,6 +76,9 @@ struct Invoice {
   Money exact;                          // the lines' sum
   Cents total;
   Money rounding;  // total - exact
+  // Of the total, what the balance does not pay: rounded by itself. Less than zero if what the
+  // month as a whole takes off is more than what was not paid from the balance.
+  Cents due;
 };
 
 struct InvoiceInput {
@@ -87,6 +89,10 @@ struct InvoiceInput {
   std::span<const UsageRecord> records;
   int64_t interrupted = 0;  // of the month's requests, which are not records of an invoice
 };
+
+// The plan as it is when the month begins, or as the first prices have it that name it later.
+// NotFound: none does.
+absl::StatusOr<const Plan*> PlanOfMonth(const PriceBook& book, std::string_view plan, Month month);
 
 // InvalidArgument: a record of another tenant, from after the month, or given twice; else as Rate.
 absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& input);
@@ -100,7 +106,7 @@ Money ExactOf(const std::string& invoice_text);
 class FinalInvoice {
  public:
   // FailedPrecondition: the month's end and the grace time are not over at `now_us`.
-  static absl::StatusOr<FinalInvoice> Close(Invoice draft, const Plan& plan, int64_t now_us);
+  static absl::StatusOr<FinalInvoice> Close(Invoice draft, int64_t now_us);
 
   const Invoice& invoice() const { return invoice_; }
   const std::string& text() const { return text_; }

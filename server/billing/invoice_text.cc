@@ -34,7 +34,10 @@ std::string InvoiceText(const Invoice& invoice) {
                    {"month", invoice.month.Text()},
                    {"records", invoice.records}};
   if (invoice.paid_from) out["paid_from"] = *invoice.paid_from;
-  if (invoice.from_balance) out["from_balance_usd"] = invoice.from_balance->Format();
+  const Money all_or_nothing = invoice.paid_from ? invoice.exact : Money();
+  if (invoice.from_balance != all_or_nothing) {
+    out["from_balance_usd"] = invoice.from_balance.Format();
+  }
   if (invoice.committed) out["committed_usd"] = invoice.committed->Format();
   if (invoice.service) {
     out["service"] = json::object{{"promised", invoice.service->promised.Format()},

@@ -14,6 +14,10 @@ std::string PrepaidAccount(std::string_view tenant) {
   return absl::StrCat(std::string(kTenant), std::string(tenant), std::string(kPrepaid));
 }
 
+std::string ReceivableAccount(std::string_view tenant) {
+  return absl::StrCat(std::string(kTenant), std::string(tenant), ":receivable");
+}
+
 std::optional<std::string> TenantOfPrepaid(std::string_view account) {
   if (account.size() < kTenant.size() + kPrepaid.size()) return std::nullopt;
   if (!account.starts_with(kTenant) || !account.ends_with(kPrepaid)) return std::nullopt;
@@ -23,8 +27,7 @@ std::optional<std::string> TenantOfPrepaid(std::string_view account) {
 }
 
 std::string PayerAccount(std::string_view tenant, const Plan& plan) {
-  if (plan.prepaid) return PrepaidAccount(tenant);
-  return absl::StrCat(std::string(kTenant), std::string(tenant), ":receivable");
+  return plan.prepaid ? PrepaidAccount(tenant) : ReceivableAccount(tenant);
 }
 
 std::string RevenueAccount(std::string_view model, std::string_view item) {

@@ -44,6 +44,7 @@ inline constexpr std::string_view kCapacityAccount = "revenue:capacity";  // com
 // Who pays for usage under `plan`: "tenant:NAME:prepaid" or "tenant:NAME:receivable".
 std::string PayerAccount(std::string_view tenant, const Plan& plan);
 std::string PrepaidAccount(std::string_view tenant);
+std::string ReceivableAccount(std::string_view tenant);
 // Whose prepaid account it is; not set: it is none.
 std::optional<std::string> TenantOfPrepaid(std::string_view account);
 // "revenue:MODEL:output".

@@ -137,8 +137,7 @@ versions:
     const InvoiceLine* const unused = Find(invoice, Item::kUnusedCommitment);
     CHECK((unused != nullptr) == (seconds < all_seconds));
     const FinalInvoice closed =
-        FinalInvoice::Close(invoice, book.versions[0].plans[0], kJune.end_us() + kInvoiceGraceUs)
-            .value();
+        FinalInvoice::Close(invoice, kJune.end_us() + kInvoiceGraceUs).value();
     Money sum;
     for (const LedgerEntry& entry : closed.transfer().entries) REQUIRE(sum.Add(entry.amount).ok());
     CHECK(sum.IsZero());
@@ -183,9 +182,7 @@ versions:
         std::string::npos);
   CHECK(FocusRowsOf(missed).find("service_credit") != std::string::npos);
   CHECK(Find(invoice_of(0, 250), Item::kServiceCredit)->amount.Format() == "-15.00");  // the cap
-  const FinalInvoice closed =
-      FinalInvoice::Close(missed, book.versions[0].plans[0], kJune.end_us() + kInvoiceGraceUs)
-          .value();
+  const FinalInvoice closed = FinalInvoice::Close(missed, kJune.end_us() + kInvoiceGraceUs).value();
   CHECK(CheckBalanced(closed.transfer()).ok());
   CHECK(closed.transfer().entries[0] == LedgerEntry{"credits", *Money::Parse("0.98")});
   // By contract it is a share of what is committed, whatever was used.
@@ -219,9 +216,9 @@ TEST_CASE_METHOD(Books,
   std::vector<UsageRecord> records = {Small("", 0, 0, 2'000'000)};
   const Invoice draft = DraftInvoice(book, {"t", "", kJune, records}).value();
   const int64_t from = kJune.end_us() + kInvoiceGraceUs;
-  CHECK(FinalInvoice::Close(draft, PlanOf(""), from - 1).status().message() ==
+  CHECK(FinalInvoice::Close(draft, from - 1).status().message() ==
         "invoice t:2026-06 is a draft until 2026-07-04T00:00:00Z: late records may still come");
-  CHECK(FinalInvoice::Close(draft, PlanOf(""), from).ok());
+  CHECK(FinalInvoice::Close(draft, from).ok());
 
   CreditNote note{
       .id = "c1", .invoice = "t:2026-06", .tenant = "t", .amount = Cents(100), .reason = "outage"};
@@ -260,7 +257,7 @@ TEST_CASE_METHOD(Books, "laws of invoices over random months") {
         focus += FocusRowsOf(book, record).value();
       }
       const FinalInvoice closed =
-          FinalInvoice::Close(invoice, PlanOf(name), kJune.end_us() + kInvoiceGraceUs).value();
+          FinalInvoice::Close(invoice, kJune.end_us() + kInvoiceGraceUs).value();
       if (!closed.transfer().entries.empty()) ledger.push_back(closed.transfer());
       Money all;
       for (const Transfer& transfer : ledger) REQUIRE(CheckBalanced(transfer).ok());
