@@ -26,12 +26,6 @@ absl::StatusOr<const Collective*> FindCollective(const std::string& name) {
                                           "\"; there are: ", absl::StrJoin(names, ", ")));
 }
 
-uint32_t InitialWord(int column, int row, int i) {
-  const uint32_t x = static_cast<uint32_t>(column) * 2654435761u ^
-                     static_cast<uint32_t>(row) * 40503u ^ static_cast<uint32_t>(i) * 2246822519u;
-  return x * 3266489917u + 12345u;
-}
-
 namespace {
 
 absl::Status CheckSize(const Collective& collective, const CollectiveSize& size) {

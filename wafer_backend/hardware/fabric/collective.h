@@ -54,6 +54,10 @@ absl::StatusOr<CollectiveRun> RunCollective(const Collective& collective,
                                             const CollectiveSize& size, int threads = 1);
 
 // What core (column, row) starts with at word i; all collectives are checked against it.
-uint32_t InitialWord(int column, int row, int i);
+inline uint32_t InitialWord(int column, int row, int i) {
+  const uint32_t x = static_cast<uint32_t>(column) * 2654435761u ^
+                     static_cast<uint32_t>(row) * 40503u ^ static_cast<uint32_t>(i) * 2246822519u;
+  return x * 3266489917u + 12345u;
+}
 
 }  // namespace waferline::fabric

@@ -1,4 +1,5 @@
-// Where each core of a mesh stands in its program. Internal to this folder.
+// Where each core of a mesh stands in its program. Cores are named by their block and their place
+// in it, 0 to 63. Internal to this folder.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,6 @@ namespace waferline::fabric {
 int64_t StartCores(Mesh* mesh);
 
 // A core's current step is done; false if that was its last. `begins`: the cycle of the next one.
-bool NextStep(Mesh* mesh, int tile, int32_t begins);
+bool NextStep(Mesh* mesh, Block* block, uint32_t at, int32_t begins);
 
 }  // namespace waferline::fabric

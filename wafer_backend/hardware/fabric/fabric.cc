@@ -10,6 +10,18 @@
 #include "wafer_backend/hardware/fabric/mesh_run.h"
 
 namespace waferline::fabric {
+namespace {
+
+// Neighbours use words of like index at a time: an odd number of cache lines from each to the next
+// keeps these out of each other's way in a cache.
+size_t StrideFor(int words) {
+  constexpr size_t kLine = 16;  // words
+  const auto size = static_cast<size_t>(words);
+  return size < 8 * kLine ? size : ((size + kLine - 1) / kLine | 1) * kLine;
+}
+
+}  // namespace
+
 absl::StatusOr<Fabric> Fabric::Create(const FabricSize& size) {
   const auto check = [](const char* name, int value, int max) {
     if (value >= 1 && value <= max) return absl::OkStatus();
@@ -24,16 +36,15 @@ absl::StatusOr<Fabric> Fabric::Create(const FabricSize& size) {
   return Fabric(size);
 }
 
-Fabric::Fabric(const FabricSize& size) : size_(size) {
+Fabric::Fabric(const FabricSize& size) : size_(size), stride_(StrideFor(size.words)) {
   const size_t tiles = static_cast<size_t>(size.columns) * static_cast<size_t>(size.rows);
   routes_.resize(tiles * kColours);
   programs_.resize(tiles);
-  memory_.assign(tiles * static_cast<size_t>(size.words), 0);
+  memory_.assign(tiles * stride_, 0);
 }
 
 std::span<uint32_t> Fabric::memory(int tile) {
-  const size_t words = static_cast<size_t>(size_.words);
-  return {memory_.data() + static_cast<size_t>(tile) * words, words};
+  return {memory_.data() + static_cast<size_t>(tile) * stride_, static_cast<size_t>(size_.words)};
 }
 
 std::span<const uint32_t> Fabric::memory(int tile) const {

@@ -6,10 +6,12 @@
 // and to which it goes, the same all the time (static). One that goes to several ports (multicast)
 // goes to all of them in one cycle or waits. A colour waits in a queue of two wavelets for each
 // link that it comes by; when that is full the neighbour waits (back-pressure), so nothing is ever
-// lost. Colours that want one port take turns.
+// lost. Of colours that want one port, one that streams goes on until it pauses; then it is the
+// turn of those that waited.
 //
-// A core runs a program: steps one after another, the operations of a step at once. An operation
-// takes at most one wavelet a cycle, all of them together put at most one a cycle on the ramp.
+// A core runs a program: steps one after another, the operations of a step at once. All of them
+// together take at most one wavelet of a colour a cycle, and put at most one on the ramp: the
+// lowest colour's.
 // Arithmetic is modulo 2^32, so sums do not depend on their order and conservation is exact.
 //
 // Left out: switching routes by control wavelets, and bank conflicts in a core's memory.
@@ -108,6 +110,7 @@ class Fabric {
   explicit Fabric(const FabricSize& size);
 
   FabricSize size_;
+  size_t stride_;                  // words from one core's memory to the next's
   std::vector<Ports> routes_;      // tile x colour
   std::vector<Program> programs_;  // of each core
   std::vector<uint32_t> memory_;

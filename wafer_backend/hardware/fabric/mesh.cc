@@ -1,140 +1,242 @@
 #include "wafer_backend/hardware/fabric/mesh.h"
 
 #include <algorithm>
+#include <bit>
+#include <tuple>
 #include <utility>
 
 namespace waferline::fabric {
 namespace {
 
-constexpr std::array<Port, 4> kPorts = {kNorth, kEast, kSouth, kWest};
-constexpr size_t Opposite(size_t port) { return (port + 2) % 4; }
+// By side: the port, the neighbour's row and block, and where a tile's neighbour lies in bits.
+constexpr std::array<Port, kSides> kPorts = {kNorth, kEast, kSouth, kWest};
+constexpr std::array<int, kSides> kRowsOn = {-1, 0, 1, 0};
+constexpr std::array<int, kSides> kBlocksOn = {0, 1, 0, -1};
+constexpr std::array<Shift, kSides> kShifts = {Shift{0}, Shift{1}, Shift{0}, Shift{-1}};
+constexpr size_t Opposite(size_t side) { return (side + 2) % kSides; }
 
 }  // namespace
 
 Mesh::Mesh(Fabric* of)
-    : fabric(*of),
-      programs(of->programs_.data()),
+    : programs(of->programs_.data()),
       columns(of->columns()),
       rows(of->rows()),
       words(of->size_.words),
       ramp_cycles(of->ramp_cycles()),
       ramp_room(ramp_cycles + 3),
+      row_blocks((columns + kBlockTiles - 1) / kBlockTiles),
       memory(of->memory_.data()),
-      tiles(of->programs_.size() + 1),
-      arrivals(of->programs_.size()),
-      row_words((columns + 63) / 64) {
-  for (auto& bits : active) bits.resize(static_cast<size_t>(rows) * static_cast<size_t>(row_words));
-  AddChannels();
-  AddLinks();
-  AddTasks();
+      memory_stride(static_cast<int64_t>(of->stride_)) {
+  for (auto& bits : active) bits.resize(static_cast<size_t>(rows));
+  blocks.resize(static_cast<size_t>(rows * row_blocks));
+  for (int i = 0; i < rows * row_blocks; ++i) {
+    Block& block = blocks[static_cast<size_t>(i)];
+    block.row = i / row_blocks;
+    block.column = i % row_blocks;
+    block.tiles = std::min(kBlockTiles, columns - block.column * kBlockTiles);
+    block.first_tile = block.row * columns + block.column * kBlockTiles;
+  }
+  const std::vector<LanePorts> from = AddLanes(*of);
+  AddLinks(from);
+  AddRamps(from);
+  AddGroups();
 }
 
-int Mesh::ChannelOf(int tile, int colour) const {
-  const TileState* state = &tiles[static_cast<size_t>(tile)];
-  for (int i = state[0].first_channel; i < state[1].first_channel; ++i) {
-    if (colour_of[static_cast<size_t>(i)] == colour) return i;
-  }
-  return kNone;
-}
-
-// Channels in the order of tiles, with their ramps and the links that end at them.
-void Mesh::AddChannels() {
-  size_t count = 0, ramp_count = 0;
-  for (const Fabric::Ports& route : fabric.routes_) {
-    if ((route.from | route.to) == 0) continue;
-    ++count;
-    ramp_count += (route.from & kRamp) != 0;
-    ramp_count += (route.to & kRamp) != 0;
-  }
-  channels.resize(count);
-  colour_of.resize(count);
-  const auto lines =
-      static_cast<int32_t>((Ramp::Bytes(ramp_room) + sizeof(RampLine) - 1) / sizeof(RampLine));
-  ramps.resize(ramp_count * static_cast<size_t>(lines) + 1);  // a Ramp may reach beyond its lines
-  int32_t channel = 0, ramp = 0, link = 0;
-  for (size_t tile = 0; tile + 1 < tiles.size(); ++tile) {
-    tiles[tile].first_channel = channel;
-    tiles[tile].first_link = link;
+// Returns from where each lane's wavelets come.
+std::vector<Mesh::LanePorts> Mesh::AddLanes(const Fabric& fabric) {
+  std::vector<LanePorts> all_from;
+  for (Block& block : blocks) {
+    block.first_lane = static_cast<int32_t>(lanes.size());
+    block.lane_of.fill(kNone);
     for (int colour = 0; colour < kColours; ++colour) {
-      const Fabric::Ports route = fabric.routes_[tile * kColours + static_cast<size_t>(colour)];
-      if ((route.from | route.to) == 0) continue;
-      Channel& c = channels[static_cast<size_t>(channel)];
-      colour_of[static_cast<size_t>(channel++)] = static_cast<uint8_t>(colour);
-      c.to = route.to;
-      c.blocked = route.to == 0;
-      c.first_in = link;
-      for (const Port port : kPorts) c.ins += (route.from & port) != 0;
-      link += c.ins;
-      if ((route.from & kRamp) != 0) c.up = std::exchange(ramp, ramp + lines);
-      if ((route.to & kRamp) != 0) c.down = std::exchange(ramp, ramp + lines);
-    }
-  }
-  tiles.back().first_channel = channel;
-  tiles.back().first_link = link;
-  links.resize(static_cast<size_t>(link));
-}
-
-// Where every channel leads.
-void Mesh::AddLinks() {
-  for (int tile = 0; tile + 1 < static_cast<int>(tiles.size()); ++tile) {
-    const int column = tile % columns, row = tile / columns;
-    const std::array<int, 4> neighbour = {
-        row > 0 ? tile - columns : kNone, column + 1 < columns ? tile + 1 : kNone,
-        row + 1 < rows ? tile + columns : kNone, column > 0 ? tile - 1 : kNone};
-    const int first = tiles[static_cast<size_t>(tile)].first_channel;
-    for (int i = first; i < tiles[static_cast<size_t>(tile) + 1].first_channel; ++i) {
-      Channel& c = channels[static_cast<size_t>(i)];
-      const int colour = colour_of[static_cast<size_t>(i)];
-      c.first_out = static_cast<int32_t>(outs.size());
-      for (int in = 0; in < c.ins; ++in) {
-        links[static_cast<size_t>(c.first_in + in)].channel = static_cast<uint16_t>(i - first);
-      }
-      for (size_t p = 0; p < kPorts.size(); ++p) {
-        if ((c.to & kPorts[p]) == 0) continue;
-        const int there = neighbour[p];
-        const int target = there == kNone ? kNone : ChannelOf(there, colour);
-        const uint8_t from =
-            target == kNone
-                ? uint8_t{0}
-                : fabric
-                      .routes_[static_cast<size_t>(there) * kColours + static_cast<size_t>(colour)]
-                      .from;
-        if ((from & kPorts[Opposite(p)]) == 0) {
-          c.blocked = true;
-          break;
+      Lane lane;
+      LanePorts from = {};
+      for (int i = 0; i < block.tiles; ++i) {
+        const Fabric::Ports route =
+            fabric.routes_[static_cast<size_t>((block.first_tile + i) * kColours + colour)];
+        for (size_t port = 0; port < from.size(); ++port) {
+          from[port] |= Tiles{(route.from >> port) & 1u} << i;
+          lane.to[port] |= Tiles{(route.to >> port) & 1u} << i;
         }
-        int before = 0;  // links by lower ports
-        for (size_t lower = 0; lower < Opposite(p); ++lower) before += (from & kPorts[lower]) != 0;
-        const int link = channels[static_cast<size_t>(target)].first_in + before;
-        outs.push_back(
-            {link, there, static_cast<uint16_t>(Opposite(p)),
-             static_cast<uint16_t>(link - tiles[static_cast<size_t>(there)].first_link)});
-        ++c.out_count;
+        if (route.to != 0) lane.open |= Tiles{1} << i;
+      }
+      if (from == LanePorts{} && lane.open == 0) continue;
+      for (int i = block.first_lane; i < static_cast<int>(lanes.size()); ++i) {
+        for (size_t port = 0; port < from.size(); ++port) {
+          block.shares_ports |= (lanes[static_cast<size_t>(i)].to[port] & lane.to[port]) != 0;
+        }
+      }
+      lanes.push_back(lane);
+      all_from.push_back(from);
+      block.lane_of[static_cast<size_t>(colour)] = static_cast<int8_t>(block.lanes++);
+    }
+  }
+  return all_from;
+}
+
+// The lane of a colour in the block on that side, kNone without one.
+int Mesh::LaneOn(const Block& block, int colour, size_t side) const {
+  const int row = block.row + kRowsOn[side], column = block.column + kBlocksOn[side];
+  if (row < 0 || row >= rows || column < 0 || column >= row_blocks) return kNone;
+  const Block& there = blocks[static_cast<size_t>(row * row_blocks + column)];
+  const int lane = there.lane_of[static_cast<size_t>(colour)];
+  return lane == kNone ? kNone : there.first_lane + lane;
+}
+
+void Mesh::AddLinks(const std::vector<LanePorts>& from) {
+  size_t ins = 0, outs = 0;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    for (size_t side = 0; side < kSides; ++side) {
+      ins += from[lane][side] != 0;
+      outs += lanes[lane].to[side] != 0;
+    }
+  }
+  inlets.resize(ins);
+  outlets.resize(outs);
+  Inlet* inlet = inlets.data();
+  Outlet* outlet = outlets.data();
+  for (Block& block : blocks) {
+    for (int i = block.first_lane; i < block.first_lane + block.lanes; ++i) {
+      Lane& lane = lanes[static_cast<size_t>(i)];
+      for (size_t side = 0; side < kSides; ++side) {
+        const auto join = [&](auto* link) {
+          link->block = &block;
+          link->lane = 1u << (i - block.first_lane);
+          return link;
+        };
+        if (from[static_cast<size_t>(i)][side] != 0) lane.in[side] = join(inlet++);
+        if (lane.to[side] != 0) lane.out[side] = join(outlet++);
       }
     }
   }
-}
-
-// Room for each core's longest step.
-void Mesh::AddTasks() {
-  int32_t count = 0;
-  for (size_t tile = 0; tile + 1 < tiles.size(); ++tile) {
-    tiles[tile].first_task = count;
-    size_t longest = 0;
-    for (const ProgramStep& step : programs[tile].steps) {
-      longest = std::max(longest, step.size());
+  for (const Block& block : blocks) {
+    for (int colour = 0; colour < kColours; ++colour) {
+      if (block.lane_of[static_cast<size_t>(colour)] == kNone) continue;
+      for (size_t side = 0; side < kSides; ++side) JoinLinks(block, colour, side, from);
     }
-    count += static_cast<int32_t>(longest);
   }
-  tasks.resize(static_cast<size_t>(count));
 }
 
-int64_t Mesh::InFlight() {
+// What leads from a lane to one side, and what comes from there.
+void Mesh::JoinLinks(const Block& block, int colour, size_t side,
+                     const std::vector<LanePorts>& from) {
+  const int number = block.first_lane + block.lane_of[static_cast<size_t>(colour)];
+  Lane& lane = lanes[static_cast<size_t>(number)];
+  const Shift shift = kShifts[side];
+  const int on = LaneOn(block, colour, side);
+  // To the north and south the neighbour row's lane, else this one and the one on that side.
+  const int same = shift.by == 0 ? on : number, next = shift.by == 0 ? kNone : on;
+  const auto lane_at = [&](int at) {
+    return at == kNone ? nullptr : &lanes[static_cast<size_t>(at)];
+  };
+  if (Inlet* const in = lane.in[side]) {
+    in->back = shift;
+    if (const Lane* begin = lane_at(same)) in->begin = begin->out[Opposite(side)];
+    if (const Lane* begin = lane_at(next)) in->begin_next = begin->out[Opposite(side)];
+  }
+  Outlet* const out = lane.out[side];
+  if (out == nullptr) return;
+  out->on = shift;
+  const auto taking = [&](int at) {
+    return at == kNone ? 0 : from[static_cast<size_t>(at)][Opposite(side)];
+  };
+  // Back from the neighbours' bits to their senders'.
+  const Shift back{-shift.by};
+  const Tiles taken = back.Same(taking(same)) | (shift.by > 0   ? taking(next) << 63
+                                                 : shift.by < 0 ? taking(next) >> 63
+                                                                : 0);
+  lane.open &= ~lane.to[side] | taken;
+  out->room.Add(lane.to[side]);
+  out->room.Add(lane.to[side]);
+  if (const Lane* end = lane_at(same)) out->end = end->in[Opposite(side)];
+  if (const Lane* end = lane_at(next)) out->end_next = end->in[Opposite(side)];
+}
+
+void Mesh::AddRamps(const std::vector<LanePorts>& from) {
+  size_t count = 0, slots = 0;
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    for (const Tiles tiles : {from[i][kSides], lanes[i].to[kSides]}) {
+      count += tiles != 0;
+      slots += static_cast<size_t>(std::popcount(tiles)) * kRampRoom;
+    }
+  }
+  ramps.resize(count);
+  ramp_slots.resize(slots);
+  Ramp* ramp = ramps.data();
+  Wavelet* next = ramp_slots.data();
+  const auto add = [&](Tiles tiles) -> Ramp* {
+    if (tiles == 0) return nullptr;
+    ramp->tiles = tiles;
+    for (int room = 0; room < ramp_room; ++room) ramp->room.Add(tiles);
+    uint8_t place = 0;
+    ForEachTile(tiles, [&](uint32_t at) { ramp->place[at] = place++; });
+    ramp->slots = next;
+    next += place * kRampRoom;
+    return ramp++;
+  };
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    lanes[i].up = add(from[i][kSides]);
+    lanes[i].down = add(lanes[i].to[kSides]);
+  }
+}
+
+void Mesh::AddGroups() {
+  cores.resize(static_cast<size_t>(columns) * static_cast<size_t>(rows));
+  for (Block& block : blocks) {
+    block.first_group = static_cast<int32_t>(groups.size());
+    for (int i = 0; i < block.tiles; ++i) {
+      for (const ProgramStep& step : programs[block.first_tile + i].steps) {
+        for (size_t number = 0; number < step.size(); ++number) {
+          const std::optional<OperationGroup::Key> key = GroupOf(block, step, number);
+          if (!key.has_value() || FindGroup(block, *key) != nullptr) continue;
+          groups.push_back({.key = *key});
+          ++block.groups;
+        }
+      }
+    }
+    // The order in which they have the ramp: that of their colours.
+    std::stable_sort(groups.begin() + block.first_group, groups.end(),
+                     [](const OperationGroup& a, const OperationGroup& b) {
+                       return std::tie(a.key.out, a.key.in, a.key.number) <
+                              std::tie(b.key.out, b.key.in, b.key.number);
+                     });
+  }
+  progress.resize(groups.size());
+}
+
+std::optional<OperationGroup::Key> Mesh::GroupOf(const Block& block, const ProgramStep& step,
+                                                 size_t number) {
+  const Operation& op = step[number];
+  if (op.kind == Operation::Kind::kCompute) return std::nullopt;
+  OperationGroup::Key key = {.kind = op.kind};
+  if (Takes(op.kind)) key.in = block.lane_of[op.in];
+  if (Gives(op.kind)) key.out = block.lane_of[op.out];
+  if (Takes(op.kind) != (key.in != kNone) || Gives(op.kind) != (key.out != kNone)) {
+    return std::nullopt;
+  }
+  for (size_t i = 0; i < number; ++i) {
+    const Operation& before = step[i];
+    key.number += before.kind == op.kind && (!Takes(op.kind) || before.in == op.in) &&
+                  (!Gives(op.kind) || before.out == op.out);
+  }
+  return key;
+}
+
+OperationGroup* Mesh::FindGroup(const Block& block, OperationGroup::Key key) {
+  OperationGroup* group = groups.data() + block.first_group;
+  for (int i = 0; i < block.groups; ++i, ++group) {
+    if (group->key == key) return group;
+  }
+  return nullptr;
+}
+
+int64_t Mesh::InFlight() const {
   int64_t count = 0;
-  for (const Link& link : links) count += link.pushed - link.popped;
-  for (const Channel& channel : channels) {
-    if (channel.up != kNone) count += RampAt(channel.up).count;
-    if (channel.down != kNone) count += RampAt(channel.down).count;
+  for (const Inlet& in : inlets) {
+    count += in.waiting.Sum() + std::popcount(in.arrived[0]) + std::popcount(in.arrived[1]);
+  }
+  for (const Ramp& ramp : ramps) {
+    count += ramp_room * std::popcount(ramp.tiles) - ramp.room.Sum();
   }
   return count;
 }

@@ -1,17 +1,21 @@
-// What a run of a Fabric works on: routes looked up once for all wavelets, and everything that
-// waits, in the order of tiles, so that a cycle walks memory forward. Internal to this folder.
+// What a run of a Fabric works on: blocks of 64 neighbours in a row, and for each block a lane for
+// every colour that one of its tiles has a route for. Who may move is worked out for a block's
+// tiles at once, in bits (tile_bits.h); only the wavelets themselves are moved one by one.
+// Internal to this folder.
 //
 // Rows take their cycles one after another in any order in which neighbours are never more than one
-// apart (row_stepper.h). So that the order makes no difference, a row in cycle t sees of its
-// neighbours what they did up to t - 1: what they may have done in t already is known by t.
+// apart (row_stepper.h). So that the order makes no difference, blocks tell each other of a cycle
+// by what they read in the next: there is one place for cycles of either parity.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "wafer_backend/hardware/fabric/fabric.h"
+#include "wafer_backend/hardware/fabric/tile_bits.h"
 
 namespace waferline::fabric {
 
@@ -20,156 +24,180 @@ struct Wavelet {
   uint32_t index = 0;
 };
 
-inline constexpr uint32_t kLinkRoom = 2;
-inline constexpr int kRampRoom = 8;  // of which ramp_cycles + 3 are used
+inline constexpr int kSides = 4;          // north, east, south, west: a Port's bit number
+inline constexpr uint32_t kRampRoom = 8;  // of which ramp_cycles + 3 are used
 inline constexpr int kNone = -1;
 
-// One colour on its way from one tile to a neighbour, and the queue at its end.
-struct Link {
-  std::array<Wavelet, kLinkRoom> ring;
-  uint32_t popped = 0;    // how often; written by the end's tile, as the next
-  uint32_t last_pop = 0;  // cycle
-  uint32_t pushed = 0;    // how often; of the begin's tile
-  uint16_t count = 0;     // waiting at the end's tile, which owns it
-  uint16_t channel = 0;   // of that tile, counted from its first
+struct Block;
 
-  // For the begin's tile: is there room, as of the end of the last cycle?
-  bool Room(uint32_t cycle) const { return pushed - popped + (last_pop == cycle) < kLinkRoom; }
-  void Push(const Wavelet& w) { ring[pushed++ % kLinkRoom] = w; }
-  // For the end's tile.
-  const Wavelet& head() const { return ring[popped % kLinkRoom]; }
-  void Pop(uint32_t cycle) {
-    ++popped;
-    last_pop = cycle;
-    --count;
-  }
+// Where bits of this block's tiles lie in a neighbour's: a link to the east leads from bit i to bit
+// i + 1 of the same block, and from its last to the first of the next.
+struct Shift {
+  int by = 0;  // 1, 0 or -1
+
+  Tiles Same(Tiles tiles) const { return by > 0 ? tiles << 1 : by < 0 ? tiles >> 1 : tiles; }
+  Tiles Next(Tiles tiles) const { return by > 0 ? tiles >> 63 : by < 0 ? tiles << 63 : 0; }
+  // The tile whose link leads into the next block.
+  Tiles Last() const { return by > 0 ? Tiles{1} << 63 : by < 0 ? 1 : 0; }
 };
 
-// What waits between a core and its router, a ring; each not before its cycle. It takes no more of
-// its memory than its room needs, most often one cache line (RampLine).
+struct Outlet;
+
+// The ends of a lane's links that come in from one side, each with a queue of two wavelets.
+struct Inlet {
+  UpToTwo waiting;
+  Tiles head = 0;                     // which of two slots is the first in the queue
+  std::array<Tiles, 2> arrived = {};  // written by the begin in cycles of either parity
+  Shift back;                         // to the tile where the link begins
+  Outlet* begin = nullptr;            // of the same or the neighbour row's block ...
+  Outlet* begin_next = nullptr;       // ... and of the one next to it, by Shift::Next
+  Block* block = nullptr;             // of this inlet
+  uint32_t lane = 0;                  // of the block, as a bit
+  std::array<std::array<Wavelet, 2>, kBlockTiles> slots;
+};
+
+// The begins of a lane's links to one side.
+struct Outlet {
+  Tiles tiles = 0;
+  UpToTwo room;                        // at the end, as far as known
+  Tiles tail = 0;                      // which slot the next one goes to
+  std::array<Tiles, 2> returned = {};  // room, written by the end in cycles of either parity
+  Shift on;
+  Inlet* end = nullptr;
+  Inlet* end_next = nullptr;
+  Block* block = nullptr;  // of this outlet
+  uint32_t lane = 0;
+};
+
+// What waits between cores and their routers on one lane, in one direction.
 struct Ramp {
-  struct Entry {
-    Wavelet wavelet;
-    int32_t ready = 0;
+  Tiles tiles = 0;
+  UpToFifteen ready, room;
+  std::array<Tiles, 8> under_way = {};  // by the step, modulo 8, from which on it is ready
+  std::array<uint8_t, kBlockTiles> head = {}, tail = {};  // of each tile's ring of kRampRoom slots
+  std::array<uint8_t, kBlockTiles> place = {};            // of a tile among `tiles`
+  Wavelet* slots = nullptr;
+
+  Wavelet& At(uint32_t at, uint32_t slot) {
+    return slots[place[at] * kRampRoom + slot % kRampRoom];
+  }
+  // Tiles whose room is not all of `capacity`.
+  Tiles Filled(int capacity) const {
+    Tiles filled = 0;
+    for (size_t i = 0; i < room.digits.size(); ++i) {
+      filled |= room.digits[i] ^ ((capacity >> i & 1) != 0 ? tiles : 0);
+    }
+    return filled;
+  }
+};
+
+// One colour in one block.
+struct Lane {
+  std::array<Inlet*, kSides> in = {};  // null where no tile has such a link
+  std::array<Outlet*, kSides> out = {};
+  Ramp* up = nullptr;  // from the core
+  Ramp* down = nullptr;
+  std::array<Tiles, kSides + 1> to = {};  // tiles whose route leads there
+  Tiles open = 0;  // whose route leads somewhere, and nowhere off the grid or to no route
+  // Tiles on which something was left in the last cycle: behind what moved, or that could not move.
+  Tiles streaming = 0, waiting = 0;
+};
+
+inline bool Takes(Operation::Kind kind) {
+  return kind != Operation::Kind::kSend && kind != Operation::Kind::kCompute;
+}
+inline bool Gives(Operation::Kind kind) {
+  return kind == Operation::Kind::kSend || kind == Operation::Kind::kAddAndSend ||
+         kind == Operation::Kind::kReceiveAndSend;
+}
+
+// Operations of one kind that cores of a block do on the same lanes.
+struct OperationGroup {
+  struct Key {
+    Operation::Kind kind = Operation::Kind::kSend;
+    int8_t in = kNone;  // lanes of the block
+    int8_t out = kNone;
+    uint8_t number = 0;  // a step may have several
+    bool operator==(const Key&) const = default;
   };
-  uint16_t head = 0;
-  uint16_t count = 0;
-  std::array<Entry, kRampRoom> ring;
-
-  void Push(const Wavelet& w, int32_t ready, uint32_t room) {
-    const uint32_t at = uint32_t{head} + count++;
-    ring[at < room ? at : at - room] = {w, ready};
-  }
-  const Entry& front() const { return ring[head]; }
-  void Pop(uint32_t room) {
-    head = static_cast<uint16_t>(head + 1u == room ? 0 : head + 1u);
-    --count;
-  }
-  static constexpr size_t Bytes(int room) {
-    return offsetof(Ramp, ring) + static_cast<size_t>(room) * sizeof(Entry);
-  }
+  Key key;
+  Tiles tiles = 0;  // cores that are not done with it and have its ramps
 };
-struct alignas(64) RampLine {
-  std::byte bytes[64];
-};
-
-// From a channel to a neighbour.
-struct Out {
-  int32_t link = kNone;
-  int32_t tile = kNone;
-  uint16_t port = 0;    // number of the neighbour's port, 0 to 3
-  uint16_t number = 0;  // of the link among those that end at that tile
-};
-
-// One colour at one tile that has a route.
-struct Channel {
-  int32_t first_in = 0;   // of the links that end here
-  int32_t first_out = 0;  // in outs
-  int32_t up = kNone;     // ramps' first lines, from the core and to it
-  int32_t down = kNone;
-  uint16_t to = 0;  // ports
-  uint8_t ins = 0;
-  uint8_t out_count = 0;
-  bool blocked = false;  // leads off the grid, or to where nothing comes in by it, or nowhere
-};
-
-// An operation of a core's current step, its ramps looked up.
-struct Task {
-  Operation::Kind kind = Operation::Kind::kCompute;
-  uint16_t out_channel = 0;  // of the tile, counted from its first
-  int32_t in = kNone;        // ramps
-  int32_t out = kNone;
+// How far each core is with its operation of a group.
+struct Progress {
   int32_t offset = 0;
   int32_t length = 0;
   int32_t done = 0;
-
-  bool takes() const { return kind != Operation::Kind::kSend && kind != Operation::Kind::kCompute; }
-  bool gives() const {
-    return kind == Operation::Kind::kSend || kind == Operation::Kind::kAddAndSend ||
-           kind == Operation::Kind::kReceiveAndSend;
-  }
 };
+using GroupProgress = std::array<Progress, kBlockTiles>;
 
-struct TileState {
-  uint32_t live = 0;                    // channels with something that waits, a bit each
-  uint32_t waiting = 0;                 // how many
-  std::array<uint8_t, kColours> order;  // which, the one that has waited longest first
-  int32_t first_channel = 0;
-  int32_t first_link = 0;  // of those that end here
-  int32_t first_task = 0;
-  int32_t step_began = 0;
+struct Core {
+  int32_t computes_until = 0;  // the last cycle of it
   int32_t round = 0;
   uint16_t step = 0;
-  uint16_t tasks = 0;       // of the current step
-  bool running = false;     // the core has something left to do
-  bool core_awake = false;  // and may be able to do it
-
-  void AddLive(uint32_t channel) {
-    if ((live & 1u << channel) != 0) return;
-    live |= 1u << channel;
-    order[waiting++] = static_cast<uint8_t>(channel);
-  }
+  uint16_t left = 0;  // operations that the current step is not done with
 };
 
-// By port.
-using Arrivals = std::array<uint16_t, 4>;
+struct Block {
+  int32_t row = 0, column = 0;  // of blocks
+  int32_t first_tile = 0;
+  int32_t tiles = 0;
+  int32_t first_lane = 0;
+  int32_t lanes = 0;
+  int32_t first_group = 0;
+  int32_t groups = 0;
+  std::array<int8_t, kColours> lane_of;  // by colour, counted from the first; kNone without one
+  // Lanes on which something waits or has come, a bit each, for steps of either parity.
+  std::array<uint32_t, 2> active_lanes = {};
+  bool shares_ports = false;  // two colours of one tile lead to one port
+  Tiles running = 0;          // cores that have something left to do
+  Tiles computing = 0;
+  Tiles ended = 0;            // cores whose step may be done, as of the next cycle
+  int32_t next_computed = 0;  // the earliest computes_until
+};
 
 struct Mesh {
   explicit Mesh(Fabric* of);  // which must outlive it
 
-  int ChannelOf(int tile, int colour) const;  // kNone without a route
-
-  const Fabric& fabric;
   const Program* programs;  // of each core
   int columns, rows, words, ramp_cycles;
   int ramp_room;  // wavelets on a ramp
+  int row_blocks;
   uint32_t* memory;
-  std::vector<TileState> tiles;    // and one behind the last
-  std::vector<uint8_t> colour_of;  // of a channel
-  std::vector<Channel> channels;
-  std::vector<Out> outs;
-  std::vector<Link> links;
-  std::vector<RampLine> ramps;  // each some lines, zero when empty
-  Ramp& RampAt(int32_t line) { return reinterpret_cast<Ramp&>(ramps[static_cast<size_t>(line)]); }
-  std::vector<Task> tasks;
-  // Of each tile, for cycles of either parity and each of its four ports: 1 + the number of the
-  // link by which a wavelet came in that cycle, or 0. Written by the neighbour, taken a cycle
-  // later.
-  std::vector<std::array<Arrivals, 2>> arrivals;
+  int64_t memory_stride;  // words from one core's to the next's
+  std::vector<Block> blocks;
+  std::vector<Lane> lanes;
+  std::vector<Inlet> inlets;
+  std::vector<Outlet> outlets;
+  std::vector<Ramp> ramps;
+  std::vector<Wavelet> ramp_slots;
+  std::vector<Core> cores;
+  std::vector<OperationGroup> groups;
+  std::vector<GroupProgress> progress;  // of each group
 
-  // Tiles with something to do, a bit each, `row_words` words a row, for cycles of either parity.
-  int row_words;
-  std::array<std::vector<uint64_t>, 2> active;
-  uint64_t* Active(uint32_t cycle, int row) {
-    return active[cycle % 2].data() + int64_t{row} * row_words;
+  // Blocks with something to do, a bit each for every row, for steps of either parity.
+  std::array<std::vector<uint32_t>, 2> active;
+  void Wake(Block& block, uint32_t lanes_of_it, uint32_t step) {
+    block.active_lanes[step % 2] |= lanes_of_it;
+    active[step % 2][static_cast<size_t>(block.row)] |= 1u << block.column;
   }
+  // The group of a block to which a step's operation belongs; nothing for arithmetic, and for what
+  // has no route.
+  static std::optional<OperationGroup::Key> GroupOf(const Block& block, const ProgramStep& step,
+                                                    size_t number);
+  OperationGroup* FindGroup(const Block& block, OperationGroup::Key key);  // null without one
 
-  int64_t InFlight();
+  int64_t InFlight() const;
 
  private:
-  void AddChannels();
-  void AddLinks();
-  void AddTasks();
+  using LanePorts = std::array<Tiles, kSides + 1>;  // from where wavelets come
+
+  std::vector<LanePorts> AddLanes(const Fabric& fabric);
+  void AddLinks(const std::vector<LanePorts>& from);
+  void JoinLinks(const Block& block, int colour, size_t side, const std::vector<LanePorts>& from);
+  void AddRamps(const std::vector<LanePorts>& from);
+  void AddGroups();
+  int LaneOn(const Block& block, int colour, size_t side) const;
 };
 
 }  // namespace waferline::fabric

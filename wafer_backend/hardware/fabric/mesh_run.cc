@@ -3,9 +3,11 @@
 //
 //   cycle s of a chunk      band 0 | band 1
 //        0                  #######..#######
-//        1                  ######....######     first each band what needs no other band (#),
-//        2                  #####......#####     then one thread what is left between two (.)
+//        1                  ######....######     first of each band what needs no other band (#),
+//        2                  #####......#####     then what is left between each two (.)
 //
+// There are more bands than threads, for some have more to do than others: a thread does its own
+// and then what it finds of the others'.
 // Within # some rows go first, each cycle one row further back (a parallelogram), then the next.
 #include "wafer_backend/hardware/fabric/mesh_run.h"
 
@@ -24,8 +26,9 @@
 namespace waferline::fabric {
 namespace {
 
-constexpr int kChunk = 8;               // cycles
-constexpr int64_t kCachedTiles = 1024;  // whose state stays in a core's own cache
+constexpr int kChunk = 4;  // cycles
+constexpr int kBandsAThread = 4;
+constexpr int64_t kCachedTiles = 512;  // whose state stays in a core's own cache
 
 // Threads that wait for each other, for so short that sleeping does not pay unless others need the
 // processor.
@@ -56,18 +59,20 @@ class MeshRun {
   MeshRun(Mesh* mesh, const RunOptions& options)
       : mesh_(*mesh),
         max_cycles_(options.max_cycles),
-        // A band keeps rows of its own to a chunk's end.
-        threads_(std::clamp(options.threads, 1, std::max(1, mesh->rows / (2 * kChunk + 4)))),
+        threads_(std::clamp(options.threads, 1, MaxBands(mesh->rows))),
+        bands_(threads_ == 1 ? 1 : std::min(MaxBands(mesh->rows), threads_ * kBandsAThread)),
         block_(static_cast<int>(std::max<int64_t>(1, kCachedTiles / mesh->columns))),
         running_(StartCores(mesh)),
-        rendezvous_(threads_) {
+        rendezvous_(threads_),
+        claimed_(static_cast<size_t>(bands_)) {
     for (auto& tallies : tallies_) tallies.resize(static_cast<size_t>(threads_));
   }
 
   absl::StatusOr<RunResult> Run() {
     std::vector<std::jthread> others;
-    for (int i = 1; i < threads_; ++i) others.emplace_back([this, i] { RunBand(i).IgnoreError(); });
-    absl::StatusOr<RunResult> result = RunBand(0);
+    for (int i = 1; i < threads_; ++i)
+      others.emplace_back([this, i] { RunThread(i).IgnoreError(); });
+    absl::StatusOr<RunResult> result = RunThread(0);
     others.clear();  // joins
     if (result.ok()) result->in_flight = mesh_.InFlight();
     return result;
@@ -79,8 +84,11 @@ class MeshRun {
     std::array<Tally, kChunk> cycles;
   };
 
+  // A band keeps rows of its own to a chunk's end.
+  static int MaxBands(int rows) { return std::max(1, rows / (2 * kChunk + 4)); }
+
   // Every thread comes to the same end.
-  absl::StatusOr<RunResult> RunBand(int band) {
+  absl::StatusOr<RunResult> RunThread(int thread) {
     RunResult result;
     int64_t running = running_;
     uint64_t waits = 0;
@@ -90,7 +98,7 @@ class MeshRun {
       if (now >= max_cycles_) {
         return absl::ResourceExhaustedError(absl::StrCat("not done after ", now, " cycles"));
       }
-      RunChunk(band, time, &tallies_[chunk % 2][static_cast<size_t>(band)], &waits);
+      RunChunk(thread, time, &tallies_[chunk % 2][static_cast<size_t>(thread)], &waits);
       Tally last;
       for (size_t s = 0; s < kChunk && running > 0; ++s) {
         last = Tally();
@@ -111,16 +119,35 @@ class MeshRun {
     return result;
   }
 
-  void RunChunk(int band, StepTime time, ChunkTally* tally, uint64_t* waits) {
+  void RunChunk(int thread, StepTime time, ChunkTally* tally, uint64_t* waits) {
     *tally = ChunkTally();
-    const int first = mesh_.rows * band / threads_, end = mesh_.rows * (band + 1) / threads_;
-    const bool top = band == 0, bottom = band + 1 == threads_;
-    RunRegion({top ? first : first + 1, bottom ? end : end - 1, top ? 0 : -1, bottom ? 0 : -1},
-              time, tally);
-    if (threads_ == 1) return;
+    const auto first_row = [&](int band) { return mesh_.rows * band / bands_; };
+    ShareOut(thread, bands_, *waits, [&](int band) {
+      const int top = band != 0, bottom = band + 1 != bands_;
+      RunRegion({first_row(band) + top, first_row(band + 1) - bottom, -top, -bottom}, time, tally);
+    });
     rendezvous_.Wait(++*waits);
-    if (!bottom) RunRegion({end - 1, end + 1, 1, 1}, time, tally);
+    ShareOut(thread, bands_ - 1, *waits, [&](int band) {
+      const int end = first_row(band + 1);
+      RunRegion({end - 1, end + 1, 1, 1}, time, tally);
+    });
     rendezvous_.Wait(++*waits);
+  }
+
+  // Each of `count` parts on one thread. `turn`: which sharing out this is, the same on all
+  // threads.
+  template <typename F>
+  void ShareOut(int thread, int count, uint64_t turn, F run) {
+    const int own = count * thread / threads_;
+    for (int i = 0; i < count; ++i) {
+      const int part = (own + i) % count;
+      std::atomic<uint64_t>& claimed = claimed_[static_cast<size_t>(part)];
+      uint64_t before = claimed.load(std::memory_order_relaxed);
+      if (before <= turn &&
+          claimed.compare_exchange_strong(before, turn + 1, std::memory_order_relaxed)) {
+        run(part);
+      }
+    }
   }
 
   void RunRegion(const Region& region, StepTime time, ChunkTally* tally) {
@@ -141,9 +168,11 @@ class MeshRun {
   Mesh& mesh_;
   const int32_t max_cycles_;
   const int threads_;
+  const int bands_;
   const int block_;        // rows that run a chunk together
   const int64_t running_;  // cores that have a program
   Rendezvous rendezvous_;
+  std::vector<std::atomic<uint64_t>> claimed_;      // of each part: turns up to this one
   std::array<std::vector<ChunkTally>, 2> tallies_;  // of each thread in chunks of either parity
 };
 

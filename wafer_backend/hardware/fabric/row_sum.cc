@@ -1,5 +1,8 @@
 #include "wafer_backend/hardware/fabric/row_sum.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace waferline::fabric {
 
 bool RowSumsAtFirst(const CollectiveSize& size, const Fabric& fabric) {
@@ -14,14 +17,14 @@ bool RowSumsAtFirst(const CollectiveSize& size, const Fabric& fabric) {
 }
 
 bool GridSumsEverywhere(const CollectiveSize& size, const Fabric& fabric) {
-  for (int i = 0; i < size.length; ++i) {
-    uint32_t sum = 0;
-    for (int tile = 0; tile < size.tiles(); ++tile) {
-      sum += InitialWord(tile % size.columns, tile / size.columns, i);
+  std::vector<uint32_t> sums(static_cast<size_t>(size.length));
+  for (int tile = 0; tile < size.tiles(); ++tile) {
+    for (size_t i = 0; i < sums.size(); ++i) {
+      sums[i] += InitialWord(tile % size.columns, tile / size.columns, static_cast<int>(i));
     }
-    for (int tile = 0; tile < size.tiles(); ++tile) {
-      if (fabric.memory(tile)[static_cast<size_t>(i)] != sum) return false;
-    }
+  }
+  for (int tile = 0; tile < size.tiles(); ++tile) {
+    if (!std::ranges::equal(fabric.memory(tile).first(sums.size()), sums)) return false;
   }
   return true;
 }
