@@ -62,7 +62,9 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
   json::value invoice = json::parse(kept.text, error);
-  out["due_usd"] = FormatCents(DueOf(kept.state, error ? json::value() : invoice));
+  const Cents due = DueOf(kept.state, error ? json::value() : invoice);
+  out["due_usd"] = FormatCents(due + kept.overdraft);
+  if (kept.overdraft != Cents()) out["overdraft_usd"] = FormatCents(kept.overdraft);
   if (error) invoice = kept.text;  // damaged: the ledger's check says so
   out["invoice"] = std::move(invoice);
   return json::serialize(out);

@@ -6,7 +6,7 @@
 #include "server/accounts/invoice_draft.h"
 #include "server/accounts/ledger_tables.h"
 #include "server/accounts/names.h"
-#include "server/billing/prepaid.h"
+#include "server/accounts/overdraft.h"
 #include "server/billing/usage_export.h"
 #include "server/metering/usage_tables.h"
 #include "wafer_backend/base/calendar.h"
@@ -50,8 +50,8 @@ absl::StatusOr<std::optional<KeptInvoice>> FinalOf(Connection& connection,
                              .total = Cents(IntegerOf(row[1])),
                              .exact = billing::ExactOf(TextOf(row[3])),
                              .credited = Cents(IntegerOf(row[2]))},
-                   .text = TextOf(row[3]),
-                   .credits = {}};
+                   .text = TextOf(row[3])};
+  WL_ASSIGN_OR_RETURN(kept.overdraft, BookedOverdraft(connection, name));
   WL_ASSIGN_OR_RETURN(
       const Result notes,
       connection.Run("SELECT id, cents, reason, at_us FROM credit_note WHERE tenant = $1 AND "
@@ -72,11 +72,7 @@ absl::StatusOr<std::optional<KeptInvoice>> FinalOf(Connection& connection,
 absl::Status BookTransfer(Connection& connection, const PriceBook& book,
                           const std::vector<UsageRecord>& records,
                           const billing::FinalInvoice& closed) {
-  Money counted;
-  for (const UsageRecord& record : records) {
-    WL_ASSIGN_OR_RETURN(const Money time, billing::PrepaidTime(book, record));
-    WL_RETURN_IF_ERROR(counted.Add(time));
-  }
+  WL_ASSIGN_OR_RETURN(const Money counted, CountedTime(book, records));
   if (!counted.IsZero()) {
     WL_RETURN_IF_ERROR(metering::AddToBalance(connection, closed.invoice().tenant, -counted));
   }
@@ -175,7 +171,9 @@ absl::StatusOr<KeptInvoice> FindInvoice(Connection& connection, const PriceBook&
   if (kept) return *std::move(kept);
   WL_ASSIGN_OR_RETURN(const Draft draft, DraftOf(connection, book, name));
   const Invoice& invoice = draft.invoice;
+  WL_ASSIGN_OR_RETURN(const Cents overdraft, OverdraftOf(connection, book, draft));
   return KeptInvoice{.state = {.name = name, .total = invoice.total, .exact = invoice.exact},
+                     .overdraft = overdraft,
                      .text = InvoiceText(invoice)};
 }
 
@@ -190,10 +188,13 @@ absl::StatusOr<KeptInvoice> CloseInvoice(Connection& connection, const PriceBook
                                                       " has records and is not a final one yet: "
                                                       "close it first"));
   }
+  WL_RETURN_IF_ERROR(metering::LockSums(connection));
+  WL_ASSIGN_OR_RETURN(const Cents overdraft, OverdraftOf(connection, book, draft));
   WL_ASSIGN_OR_RETURN(const billing::FinalInvoice closed,
                       billing::FinalInvoice::Close(std::move(draft.invoice), now_us));
   WL_RETURN_IF_ERROR(Keep(connection, closed, now_us, static_cast<int64_t>(draft.records.size())));
   WL_RETURN_IF_ERROR(BookTransfer(connection, book, draft.records, closed));
+  WL_RETURN_IF_ERROR(BookOverdraft(connection, name, overdraft, now_us));
   WL_ASSIGN_OR_RETURN(kept, FinalOf(connection, name));
   return *std::move(kept);
 }

@@ -42,6 +42,7 @@ absl::StatusOr<std::vector<InvoiceState>> ListInvoices(store::Connection& connec
 
 struct KeptInvoice {
   InvoiceState state;
+  Cents overdraft;   // due as well: what the balance is, or was when it was closed, below zero
   std::string text;  // InvoiceText
   std::vector<billing::CreditNote> credits;
 };

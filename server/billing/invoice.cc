@@ -160,6 +160,32 @@ absl::StatusOr<Invoice> DraftInvoice(const PriceBook& book, const InvoiceInput& 
   return invoice;
 }
 
+absl::StatusOr<Transfer> ClosingTransfer(const Invoice& invoice, int64_t at_us) {
+  // What the ledger counts once: without a tenant "invoice::2026-06", as ledgers have it.
+  Transfer transfer{.id = absl::StrCat("invoice:", invoice.tenant, ":", invoice.month.Text()),
+                    .at_us = at_us};
+  const auto add = [&transfer](std::string account, Money debit) {
+    if (!debit.IsZero()) transfer.entries.push_back({std::move(account), debit});
+  };
+  Money lines;
+  for (const InvoiceLine& line : invoice.lines) {
+    if (line.item < Item::kSystemTime) continue;  // the records' own transfers have these
+    add(AccountOf(line), -line.amount);
+    WL_RETURN_IF_ERROR(lines.Add(line.amount));
+  }
+  add(std::string(kRoundingAccount), -invoice.rounding);
+  // What is due was exact - from_balance; the rest of the rounding is the balance's.
+  WL_ASSIGN_OR_RETURN(Money receivable, Money::FromCents(invoice.due));
+  WL_RETURN_IF_ERROR(receivable.Subtract(invoice.exact));
+  WL_RETURN_IF_ERROR(receivable.Add(invoice.from_balance));
+  Money balance = invoice.rounding;
+  WL_RETURN_IF_ERROR(balance.Subtract(receivable));
+  WL_RETURN_IF_ERROR((invoice.paid_from ? balance : receivable).Add(lines));
+  add(PrepaidAccount(invoice.tenant), balance);
+  add(ReceivableAccount(invoice.tenant), receivable);
+  return transfer;
+}
+
 absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, int64_t now_us) {
   const int64_t from_us = draft.month.end_us() + kInvoiceGraceUs;
   if (now_us < from_us) {
@@ -169,29 +195,7 @@ absl::StatusOr<FinalInvoice> FinalInvoice::Close(Invoice draft, int64_t now_us) 
   }
   FinalInvoice closed;
   closed.text_ = InvoiceText(draft);
-  // What the ledger counts once: without a tenant "invoice::2026-06", as ledgers have it.
-  closed.transfer_ = {.id = absl::StrCat("invoice:", draft.tenant, ":", draft.month.Text()),
-                      .at_us = now_us};
-  std::vector<LedgerEntry>& entries = closed.transfer_.entries;
-  const auto add = [&entries](std::string account, Money debit) {
-    if (!debit.IsZero()) entries.push_back({std::move(account), debit});
-  };
-  Money lines;
-  for (const InvoiceLine& line : draft.lines) {
-    if (line.item < Item::kSystemTime) continue;  // the records' own transfers have these
-    add(AccountOf(line), -line.amount);
-    WL_RETURN_IF_ERROR(lines.Add(line.amount));
-  }
-  add(std::string(kRoundingAccount), -draft.rounding);
-  // What is due was exact - from_balance; the rest of the rounding is the balance's.
-  WL_ASSIGN_OR_RETURN(Money receivable, Money::FromCents(draft.due));
-  WL_RETURN_IF_ERROR(receivable.Subtract(draft.exact));
-  WL_RETURN_IF_ERROR(receivable.Add(draft.from_balance));
-  Money balance = draft.rounding;
-  WL_RETURN_IF_ERROR(balance.Subtract(receivable));
-  WL_RETURN_IF_ERROR((draft.paid_from ? balance : receivable).Add(lines));
-  add(PrepaidAccount(draft.tenant), balance);
-  add(ReceivableAccount(draft.tenant), receivable);
+  WL_ASSIGN_OR_RETURN(closed.transfer_, ClosingTransfer(draft, now_us));
   closed.invoice_ = std::move(draft);
   return closed;
 }

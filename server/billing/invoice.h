@@ -102,6 +102,10 @@ std::string InvoiceText(const Invoice& invoice);
 // Its `exact`. Of a text that was damaged, nothing: the ledger's check says so.
 Money ExactOf(const std::string& invoice_text);
 
+// "invoice:TENANT:2026-06": what the records' own transfers do not contain: system time,
+// reservations, discounts, rounding. Without entries if there is nothing of it.
+absl::StatusOr<Transfer> ClosingTransfer(const Invoice& invoice, int64_t at_us);
+
 // An invoice that is final. There is no way to change one.
 class FinalInvoice {
  public:
@@ -110,8 +114,6 @@ class FinalInvoice {
 
   const Invoice& invoice() const { return invoice_; }
   const std::string& text() const { return text_; }
-  // "invoice:ID": what the records' own transfers do not contain: system time, reservations,
-  // discounts, rounding. Without entries if there is nothing of it.
   const Transfer& transfer() const { return transfer_; }
 
  private:

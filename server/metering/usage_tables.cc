@@ -64,20 +64,13 @@ std::string Usd(int64_t micro) {
 
 // ResourceExhausted, with what is spent, held and asked for; else what is wrong with the database.
 absl::Status OverCap(Connection& connection, const Cap& cap, int64_t micro) {
-  WL_ASSIGN_OR_RETURN(
-      const Result found,
-      connection.Run("SELECT spent_micro, spent_pico, held_micro FROM account "
-                     "WHERE tenant = $1 AND project = $2 AND period = $3",
-                     {cap.account.tenant, cap.account.project, cap.account.period}));
-  WL_ASSIGN_OR_RETURN(const Money spent,
-                      Money::FromColumns({IntegerOf(found.rows[0][0]),
-                                          static_cast<int32_t>(IntegerOf(found.rows[0][1]))}));
+  WL_ASSIGN_OR_RETURN(const AccountState now, ReadAccount(connection, cap.account));
   const std::string state =
       cap.account.period == kBalance
-          ? absl::StrCat((-spent).Format(), " USD are left, ")
-          : absl::StrCat("of ", Usd(cap.micro), " USD, ", spent.Format(), " are spent, ");
+          ? absl::StrCat((-now.spent).Format(), " USD are left, ")
+          : absl::StrCat("of ", Usd(cap.micro), " USD, ", now.spent.Format(), " are spent, ");
   absl::Status status = absl::ResourceExhaustedError(
-      absl::StrCat(cap.why, ": ", state, Usd(IntegerOf(found.rows[0][2])),
+      absl::StrCat(cap.why, ": ", state, Usd(now.held_micro),
                    " held by requests in flight, and this one may cost up to ", Usd(micro)));
   status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
   return status;
@@ -134,6 +127,20 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool
 }
 
 }  // namespace
+
+absl::StatusOr<AccountState> ReadAccount(Connection& connection, const AccountKey& account) {
+  WL_ASSIGN_OR_RETURN(
+      const Result found,
+      connection.Run("SELECT spent_micro, spent_pico, held_micro FROM account WHERE tenant = $1 "
+                     "AND project = $2 AND period = $3",
+                     {account.tenant, account.project, account.period}));
+  if (found.rows.empty()) return AccountState();
+  const Row& row = found.rows[0];
+  WL_ASSIGN_OR_RETURN(
+      const Money spent,
+      Money::FromColumns({IntegerOf(row[0]), static_cast<int32_t>(IntegerOf(row[1]))}));
+  return AccountState{spent, IntegerOf(row[2])};
+}
 
 const store::ManyRows& AccountRows() {
   static const store::ManyRows* const kRows = new store::ManyRows(

@@ -41,6 +41,13 @@ struct AccountKey {
   int64_t period = kBalance;
   auto operator<=>(const AccountKey&) const = default;
 };
+struct AccountState {
+  Money spent;
+  int64_t held_micro = 0;
+};
+// Of one that there is not: nothing.
+absl::StatusOr<AccountState> ReadAccount(store::Connection& connection, const AccountKey& account);
+
 // In which a record is held, and counts: the tenant's month of admission, its balance (that a
 // record counts in only if its plan is prepaid), the project's month.
 std::vector<AccountKey> AccountsOf(const UsageSubject& subject, int64_t admitted_us);

@@ -50,6 +50,7 @@ TEST_CASE("what a tenant owes by the ledger is what its invoices have due, whate
   DueWorld world;
   std::string steps;
   Money due;
+  int64_t paid_us = 0;
   for (Month month = kMonth; month < kMonth + 3; month = month + 1) {
     const InvoiceName name{"acme", month};
     for (int64_t day = draw(6); day < 30; day += 1 + draw(12)) {
@@ -57,6 +58,11 @@ TEST_CASE("what a tenant owes by the ledger is what its invoices have due, whate
                                                "steps", "paid_steps", "turning", "late"};
       const std::string plan = kPlans[draw(day > 15 || month > kMonth ? 8 : 7)];
       REQUIRE(AddTenant(*world.connection, {"acme", plan, 1}).ok());
+      if (draw(2) == 0) {  // paid in, or back, whatever is left
+        REQUIRE(SetQuota(*world.connection,
+                         {.tenant = "acme", .prepaid_micro = draw(5) * draw(60'000)}, ++paid_us)
+                    .ok());
+      }
       world.Serve("acme", static_cast<int>(1 + draw(3)),
                   month.begin_us() + day * kMicrosecondsPerDay, plan);
       absl::StrAppend(&steps, " ", day, ":'", plan, "'");
@@ -67,7 +73,31 @@ TEST_CASE("what a tenant owes by the ledger is what its invoices have due, whate
     CHECK(Usd(closed, "due_usd") == Usd(draft, "due_usd"));
     REQUIRE(due.Add(Usd(closed, "due_usd")).ok());
     CHECK(world.Balance("tenant:acme:receivable").Format() == due.Format());
+    CHECK(world.Balance("tenant:acme:prepaid").RoundedToCents() <= Cents());
     CHECK(world.Differences() == "");
+  }
+}
+
+TEST_CASE_METHOD(DueWorld, "what a balance is below zero is due on the first invoice") {
+  REQUIRE(AddTenant(*connection, {"acme", "prepaid", 1}).ok());
+  REQUIRE(SetQuota(*connection, {.tenant = "acme", .prepaid_micro = 20'000}, 1).ok());
+  Serve("acme", 2, kMonth.begin_us(), "prepaid");
+  Serve("acme", 2, kMonth.end_us(), "prepaid");
+  REQUIRE(SetQuota(*connection, {.tenant = "acme", .prepaid_micro = 0}, 2).ok());
+  CHECK(Balance("tenant:acme:prepaid").Format() == "0.0373");
+  const InvoiceName next{"acme", kMonth + 1};
+  const auto due = [this](const InvoiceName& name) {
+    return Usd(FindInvoice(*connection, book, name).value(), "due_usd").Format();
+  };
+  CHECK(due(kAcme) == "0.04");
+  CHECK(due(next) == "0.00");
+  REQUIRE(Close(kAcme, kGraceOver).ok());
+  for (const int64_t paid : {0, 500'000}) {  // what is paid in later is for what comes later
+    REQUIRE(SetQuota(*connection, {.tenant = "acme", .prepaid_micro = paid}, 3).ok());
+    CHECK(due(kAcme) == "0.04");
+    CHECK(due(next) == "0.00");
+    CHECK(Balance("tenant:acme:receivable").Format() == "0.04");
+    CHECK(Differences() == "");
   }
 }
 
