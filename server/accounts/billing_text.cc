@@ -20,17 +20,13 @@ json::object HeadOf(const InvoiceState& state) {
   return out;
 }
 
-// What was not taken from a balance; to which credit notes go while the plan is prepaid.
-Cents DueOf(const InvoiceState& state, const json::value& invoice) {
-  const json::object* const fields = invoice.if_object();
-  const bool prepaid = fields != nullptr && fields->contains("paid_from");
-  const Cents credited = prepaid ? Cents() : state.credited;
-  const json::value* const taken =
-      fields == nullptr ? nullptr : fields->if_contains("from_balance_usd");
-  if (taken == nullptr || !taken->is_string()) return prepaid ? Cents() : state.total - credited;
-  Money rest = state.exact;
-  (void)rest.Subtract(Money::Parse(std::string_view(taken->get_string())).value_or(Money()));
-  return rest.RoundedToCents() - credited;
+// What a balance paid of it. Texts of before have it only where it is neither all nor nothing.
+Money FromBalance(const InvoiceState& state, const json::object& invoice) {
+  if (const json::value* const taken = invoice.if_contains("from_balance_usd")) {
+    return taken->is_string() ? Money::Parse(taken->get_string().c_str()).value_or(Money())
+                              : Money();
+  }
+  return invoice.contains("paid_from") ? state.exact : Money();
 }
 
 }  // namespace
@@ -62,8 +58,15 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
   json::value invoice = json::parse(kept.text, error);
-  const Cents due = DueOf(kept.state, error ? json::value() : invoice);
-  out["due_usd"] = FormatCents(due + kept.overdraft);
+  const json::object fields = error || !invoice.is_object() ? json::object() : invoice.get_object();
+  const bool prepaid = fields.contains("paid_from");
+  const Money from_balance = FromBalance(kept.state, fields);
+  if (prepaid || !from_balance.IsZero()) out["from_balance_usd"] = from_balance.Format();
+  Money rest = kept.state.exact;
+  (void)rest.Subtract(from_balance);  // which was in range as a part of it
+  Cents due = rest.RoundedToCents() + kept.overdraft;
+  if (!prepaid) due = due - kept.state.credited;  // else credit notes go to the balance
+  out["due_usd"] = FormatCents(due);
   if (kept.overdraft != Cents()) out["overdraft_usd"] = FormatCents(kept.overdraft);
   if (error) invoice = kept.text;  // damaged: the ledger's check says so
   out["invoice"] = std::move(invoice);

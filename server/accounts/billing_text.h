@@ -15,7 +15,7 @@ namespace waferline::accounts {
 // "credited_usd"}]}; a draft's total is only in the draft itself.
 std::string InvoicesText(const std::vector<InvoiceState>& invoices);
 // {"id", "status", "closed_at", "credited_usd", "due_usd", "credit_notes", "invoice": InvoiceText},
-// and "overdraft_usd" if some of "due_usd" is one.
+// "from_balance_usd" where a balance pays, and "overdraft_usd" if some of "due_usd" is one.
 std::string KeptInvoiceText(const KeptInvoice& kept);
 // {"records", "open", "posted", ..., "differences": []}
 std::string LedgerReportText(const billing::LedgerReport& report);

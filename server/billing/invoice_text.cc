@@ -34,8 +34,7 @@ std::string InvoiceText(const Invoice& invoice) {
                    {"month", invoice.month.Text()},
                    {"records", invoice.records}};
   if (invoice.paid_from) out["paid_from"] = *invoice.paid_from;
-  const Money all_or_nothing = invoice.paid_from ? invoice.exact : Money();
-  if (invoice.from_balance != all_or_nothing) {
+  if (invoice.paid_from || !invoice.from_balance.IsZero()) {
     out["from_balance_usd"] = invoice.from_balance.Format();
   }
   if (invoice.committed) out["committed_usd"] = invoice.committed->Format();

@@ -14,8 +14,8 @@
 namespace waferline::billing {
 namespace {
 
-// An invoice's text is kept as it was closed: once it did not say what of two plans' month was
-// taken from the balance, and without a tenant it was named ":2026-06".
+// An invoice's text is kept as it was closed: once it did not say what was taken from the balance,
+// and without a tenant it was named ":2026-06".
 bool IsText(const std::string& kept, std::string text) {
   constexpr std::string_view kTaken = R"("from_balance_usd":)";
   const size_t taken = text.find(kTaken);

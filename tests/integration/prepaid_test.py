@@ -87,6 +87,10 @@ def test_what_usage_says_it_cost_is_what_the_invoice_has(tmp_path):
             (month,) = [one["id"] for one in call(server, "GET", "/admin/invoices")[1]["invoices"] if one["id"].startswith(name + ":")]
             lines = asked(server, ["invoice", "show", month])["invoice"]["lines"]
             usage = asked(server, ["usage", "--tenant", name])["data"]
+            shown = waferctl("invoice", "show", month, "--server", server.http, "--api-key", "root").stdout.splitlines()[-1]
+            said = re.fullmatch(r"total [\d.]+ USD(?:, from the prepaid balance ([\d.]+))?, credited 0.00, due [\d.]+", shown)
+            paid = sum(Decimal(line["amount_usd"]) for line in lines)
+            assert said and (Decimal(said[1]) == paid if plan in ("payer", "timer") else said[1] is None), shown
             total = sum(Decimal(row["exact_usd"]) for bucket in usage for row in bucket["results"])
             assert total == sum(costs), plan
             assert abs(total - sum(Decimal(line["amount_usd"]) for line in lines)) <= Decimal("1.5e-12"), plan  # half a picodollar a record

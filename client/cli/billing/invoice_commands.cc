@@ -68,8 +68,13 @@ absl::Status PrintInvoice(const Arguments& arguments, const std::string& answer)
               {"period", "project", "model", "item", "tier", "quantity", "unit_picodollars",
                "amount_usd"});
   }
-  Print("total {} USD, credited {}, due {}\n", CellOf(object, "total_usd"),
-        CellOf(object, "credited_usd"), CellOf(object, "due_usd"));
+  const auto part = [&object](const char* field, const std::string& says) {
+    const std::string usd = CellOf(object, field);
+    return usd.empty() ? "" : absl::StrCat(", ", says, " ", usd);
+  };
+  Print("total {} USD{}{}{}{}\n", CellOf(object, "total_usd"),
+        part("from_balance_usd", "from the prepaid balance"), part("credited_usd", "credited"),
+        part("due_usd", "due"), part("overdraft_usd", "of which the balance was below zero by"));
   return absl::OkStatus();
 }
 

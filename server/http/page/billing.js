@@ -63,7 +63,7 @@ export function show(place) {
       one.hidden = false;
       one.replaceChildren(h("h2", {}, `Invoice ${kept.id}`, h("span", {class: "soft"}, `, ${kept.status}`)),
         table(["project", "model", "item", "tier", "quantity", "amount"], kept.invoice.lines.map(line => cells({}, line.project, line.model, line.item.replaceAll("_", " "), line.tier ?? "", line.quantity === undefined ? "" : count(line.quantity), "$" + line.amount_usd)), "No lines: nothing was charged."),
-        h("p", {}, h("b", {}, total(kept)), h("span", {class: "soft"}, ` total, $${kept.credited_usd} credited, $${kept.due_usd} due`)),
+        h("p", {}, h("b", {}, total(kept)), h("span", {class: "soft"}, ` total,${kept.from_balance_usd ? ` $${kept.from_balance_usd} from the prepaid balance,` : ""} $${kept.credited_usd} credited, $${kept.due_usd} due`)),
         kept.status === "draft" && h("button", {type: "button", class: "main", onclick: async () => { if (await act(`/admin/invoices/${encodeURIComponent(id)}/close`, {}, `${id} is final`)) open(id); }}, "Make it final"));
       one.scrollIntoView({block: "nearest"});
     } catch (error) { failed(error); }

@@ -26,6 +26,9 @@ TEST_CASE_METHOD(World, "plans: a prepaid balance is paid in and used; compute t
   CHECK(paid.text.find(R"("paid_from":"tenant:payer:prepaid")") != std::string::npos);
   CHECK(paid.state.total.count() == 1);
   CHECK(KeptInvoiceText(paid).find(R"("due_usd":"0.00")") != std::string::npos);
+  for (const std::string& text : {paid.text, KeptInvoiceText(paid)}) {
+    CHECK(text.find(R"("from_balance_usd":"0.009325")") != std::string::npos);
+  }
   Serve("timer", 3, kMonth.begin_us(), "hours");
   const KeptInvoice hours = Close({"timer", kMonth}, kGraceOver).value();
   CHECK(hours.text.find("\"exact_usd\":\"0.045\"") != std::string::npos);
