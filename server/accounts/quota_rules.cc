@@ -14,10 +14,12 @@ using store::Connection;
 using store::Result;
 
 absl::Status CheckNeedsNoPrices(const QuotaChange& change) {
-  for (const auto& [field, limit] : {std::pair{"monthly_soft_usd", &change.soft_micro},
-                                     {"monthly_hard_usd", &change.hard_micro},
-                                     {"prepaid_usd", &change.prepaid_micro}}) {
-    if (!*limit || !(*limit)->has_value()) continue;
+  constexpr std::optional<int64_t> kNone;
+  for (const auto& [field, given] :
+       {std::pair{"monthly_soft_usd", change.soft_micro.value_or(kNone)},
+        {"monthly_hard_usd", change.hard_micro.value_or(kNone)},
+        {"prepaid_usd", change.prepaid_micro}}) {
+    if (!given) continue;
     return FieldError(
         field,
         "needs prices, without which nothing is charged: configure 'billing: {prices: "
@@ -52,9 +54,7 @@ absl::Status CheckPaysInAdvance(Connection& connection, const QuotaChange& chang
                      "quota ON quota.tenant = name WHERE name = $1",
                      {tenant}));
   if (found.rows.empty() || !change.prepaid_micro) return absl::OkStatus();
-  if (change.prepaid_micro->value_or(0) <= store::IntegerOf(found.rows[0][1])) {
-    return absl::OkStatus();
-  }
+  if (*change.prepaid_micro <= store::IntegerOf(found.rows[0][1])) return absl::OkStatus();
   const std::string plan = store::TextOf(found.rows[0][0]);
   if (billing::IsPrepaid(prices, plan, now_us)) return absl::OkStatus();
   return FieldError(

@@ -102,7 +102,7 @@ absl::StatusOr<Quota> ChangedQuota(Connection& connection, const QuotaChange& ch
   quota.concurrent = change.concurrent.value_or(quota.concurrent);
   quota.soft_micro = change.soft_micro.value_or(quota.soft_micro);
   quota.hard_micro = change.hard_micro.value_or(quota.hard_micro);
-  quota.prepaid_micro = change.prepaid_micro.value_or(quota.prepaid_micro);
+  if (change.prepaid_micro) quota.prepaid_micro = change.prepaid_micro;
   quota.shares = change.shares.value_or(quota.shares);
   return quota;
 }

@@ -30,7 +30,8 @@ struct Quota {
 struct QuotaChange {
   using Limit = std::optional<std::optional<int64_t>>;  // given, and empty: no limit any more
   std::string tenant;
-  Limit requests_day, tokens_minute, concurrent, soft_micro, hard_micro, prepaid_micro;
+  Limit requests_day, tokens_minute, concurrent, soft_micro, hard_micro;
+  std::optional<int64_t> prepaid_micro;
   std::optional<std::map<std::string, int64_t>> shares;  // all of them
 };
 // The quota that it makes of the tenant's, if that has one.

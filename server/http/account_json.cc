@@ -203,11 +203,15 @@ absl::StatusOr<accounts::QuotaChange> ReadQuota(std::string_view body) {
         {"tokens_per_minute", &change.tokens_minute, &ReadCount},
         {"concurrent_requests", &change.concurrent, &ReadCount},
         {"monthly_soft_usd", &change.soft_micro, &ReadUsd},
-        {"monthly_hard_usd", &change.hard_micro, &ReadUsd},
-        {"prepaid_usd", &change.prepaid_micro, &ReadUsd}}) {
+        {"monthly_hard_usd", &change.hard_micro, &ReadUsd}}) {
     *limit =
         IsNull(object, name) ? accounts::QuotaChange::Limit(std::in_place) : read(fields, name);
   }
+  if (IsNull(object, "prepaid_usd")) {
+    fields.Fail("prepaid_usd",
+                "must not be null: it is what was paid in, not a limit; \"0\" pays all of it back");
+  }
+  if (const auto paid_in = ReadUsd(fields, "prepaid_usd")) change.prepaid_micro = *paid_in;
   if (IsNull(object, "project_shares")) change.shares.emplace();
   ReadShares(fields, &change);
   fields.RefuseOthers({"tenant", "requests_per_day", "tokens_per_minute", "concurrent_requests",

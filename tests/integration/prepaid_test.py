@@ -113,6 +113,8 @@ def test_a_limit_that_is_not_given_stays_as_it_is(tmp_path):
         assert made["requests_per_day"] is None and made["project_shares"] == {} and made["monthly_hard_usd"] == "20.00"
         assert call(server, "POST", "/admin/quotas", {"tenant": "acme", "monthly_hard_usd": None})[1]["monthly_hard_usd"] is None
         assert [row["prepaid_usd"] for row in call(server, "GET", "/admin/quotas")[1]["quotas"]] == ["5.00"]
+        status, error, _ = call(server, "POST", "/admin/quotas", {"tenant": "acme", "prepaid_usd": None})
+        assert status == 400 and error["error"]["param"] == "prepaid_usd" and '"0" pays all of it back' in error["error"]["message"]
         for words, says in ((("--remove", "prepaid-usd"), "--prepaid-usd 0 pays back"), (("--remove", "nothing"), "is not one of requests-per-day"),
                             (("--remove", "monthly-hard-usd", "--monthly-hard-usd", "3"), "given twice, or set as well"),
                             ((), "there is nothing to change")):
