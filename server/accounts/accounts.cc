@@ -265,9 +265,13 @@ void Accounts::ListQuotas(Done<std::vector<Quota>> done) {
   Ask<std::vector<Quota>>(accounts::ListQuotas, std::move(done));
 }
 
-void Accounts::Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done) {
-  Ask<std::vector<UsageBucket>>(
-      [query](Connection& connection) { return QueryUsage(connection, query); }, std::move(done));
+void Accounts::Usage(const UsageQuery& query, Done<UsageReport> done) {
+  const int64_t now_us = options_.unix_us ? options_.unix_us() : 0;
+  Ask<UsageReport>(
+      [query, now_us, prices = options_.prices](Connection& connection) {
+        return ReportUsage(connection, query, prices, now_us);
+      },
+      std::move(done));
 }
 
 }  // namespace waferline::accounts

@@ -93,7 +93,7 @@ class Accounts {
   void ChangeQuota(const QuotaChange& change, Done<Quota> done);
   void ListQuotas(Done<std::vector<Quota>> done);
 
-  void Usage(const UsageQuery& query, Done<std::vector<UsageBucket>> done);
+  void Usage(const UsageQuery& query, Done<UsageReport> done);
 
   // Any other question, on the reader's thread.
   template <typename Answer>

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/accounts/names.h"
+#include "server/billing/prepaid.h"
+#include "server/metering/usage_tables.h"
 #include "wafer_backend/base/status.h"
 
 namespace waferline::accounts {
@@ -103,6 +105,24 @@ absl::StatusOr<std::vector<UsageBucket>> QueryUsage(store::Connection& connectio
     if (index < buckets.size()) buckets[index].sums.push_back(SumsOf(query, row));
   }
   return buckets;
+}
+
+absl::StatusOr<UsageReport> ReportUsage(store::Connection& connection, const UsageQuery& query,
+                                        const billing::PriceBook* prices, int64_t now_us) {
+  UsageReport report;
+  WL_ASSIGN_OR_RETURN(report.buckets, QueryUsage(connection, query));
+  const std::vector<std::string>& tenants = query.only[static_cast<size_t>(UsageBy::kTenant)];
+  if (tenants.size() != 1) return report;
+  WL_ASSIGN_OR_RETURN(const Result tenant,
+                      connection.Run("SELECT plan FROM tenant WHERE name = $1", {tenants.front()}));
+  if (tenant.rows.empty()) return report;
+  WL_ASSIGN_OR_RETURN(const metering::AccountState balance,
+                      metering::ReadAccount(connection, {.tenant = tenants.front()}));
+  const bool prepaid = billing::IsPrepaid(prices, store::TextOf(tenant.rows[0][0]), now_us);
+  if (prepaid || !balance.spent.IsZero()) {
+    report.balance = {.left = -balance.spent, .held_micro = balance.held_micro};
+  }
+  return report;
 }
 
 }  // namespace waferline::accounts

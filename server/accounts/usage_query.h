@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/billing/price_book.h"
+#include "server/money/money.h"
 #include "server/store/connection.h"
 
 namespace waferline::accounts {
@@ -41,9 +44,23 @@ struct UsageBucket {
   std::vector<UsageSums> sums;  // none: nothing was used
 };
 
+// What a tenant of a prepaid plan has left, less than zero if it owes, and what of that requests in
+// flight hold.
+struct PrepaidBalance {
+  Money left;
+  int64_t held_micro = 0;
+};
+struct UsageReport {
+  std::vector<UsageBucket> buckets;
+  std::optional<PrepaidBalance> balance;  // of the only tenant that was asked for
+};
+
 // As many buckets as the query says, from its start. NotFound: it names a tenant that there is not,
 // nor usage of it.
 absl::StatusOr<std::vector<UsageBucket>> QueryUsage(store::Connection& connection,
                                                     const UsageQuery& query);
+// The same, with the balance of a tenant whose plan is prepaid at `now_us`, or that has one left.
+absl::StatusOr<UsageReport> ReportUsage(store::Connection& connection, const UsageQuery& query,
+                                        const billing::PriceBook* prices, int64_t now_us);
 
 }  // namespace waferline::accounts

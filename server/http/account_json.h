@@ -42,14 +42,13 @@ std::string QuotasJson(const std::vector<accounts::Quota>& quotas);
 // (1m, 1h, 1d), group_by, project_ids, api_key_ids, models, limit, page, batch; of ours, tenants.
 // Lists are written name=a&name=b or name[]=a. What is not recorded (user_ids) is refused by name.
 absl::StatusOr<accounts::UsageQuery> ReadUsageQuery(std::string_view query, int64_t now_us);
-// OpenAI's page of buckets; what each costs is ours: exact_usd, decimal text.
-std::string UsageJson(const accounts::UsageQuery& query,
-                      const std::vector<accounts::UsageBucket>& buckets);
+// OpenAI's page of buckets. Ours: exact_usd, what each costs as decimal text; "prepaid_balance":
+// {"left_usd", "held_usd"} of the only tenant that was asked for.
+std::string UsageJson(const accounts::UsageQuery& query, const accounts::UsageReport& report);
 
 // The same for /v1/organization/costs: days, group_by project_id, line_item (a model), api_key_id;
 // of ours, tenant. The API's amount is a number.
 absl::StatusOr<accounts::UsageQuery> ReadCostQuery(std::string_view query, int64_t now_us);
-std::string CostsJson(const accounts::UsageQuery& query,
-                      const std::vector<accounts::UsageBucket>& buckets);
+std::string CostsJson(const accounts::UsageQuery& query, const accounts::UsageReport& report);
 
 }  // namespace waferline::http

@@ -99,20 +99,18 @@ void AccountRoutes::Usage(const Call& call) const {
   auto query = ReadUsageQuery(call.exchange->request().query, NowUs() + 1'000'000);
   if (!query.ok()) return Fail(call, query.status());
   if (!call.caller.admin) query->OnlyOfCaller(call.caller.tenant);
-  accounts().Usage(*query, Later<std::vector<accounts::UsageBucket>>(
-                               call, [query = *query](const auto& buckets) {
-                                 return UsageJson(query, buckets);
-                               }));
+  accounts().Usage(*query, Later<accounts::UsageReport>(call, [query = *query](const auto& report) {
+    return UsageJson(query, report);
+  }));
 }
 
 void AccountRoutes::Costs(const Call& call) const {
   auto query = ReadCostQuery(call.exchange->request().query, NowUs() + 1'000'000);
   if (!query.ok()) return Fail(call, query.status());
   if (!call.caller.admin) query->OnlyOfCaller(call.caller.tenant);
-  accounts().Usage(*query, Later<std::vector<accounts::UsageBucket>>(
-                               call, [query = *query](const auto& buckets) {
-                                 return CostsJson(query, buckets);
-                               }));
+  accounts().Usage(*query, Later<accounts::UsageReport>(call, [query = *query](const auto& report) {
+    return CostsJson(query, report);
+  }));
 }
 
 accounts::Done<std::string> AccountRoutes::Text(const Call& call, const char* type) const {

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/http/account_json.h"
+#include "server/money/decimal.h"
 #include "server/money/money.h"
 #include "server/openai/api_error.h"
 #include "wafer_backend/base/name_table.h"
@@ -225,8 +226,9 @@ absl::StatusOr<accounts::UsageQuery> ReadQuery(const Kind& kind, std::string_vie
 }
 
 using Result = json::object (*)(const accounts::UsageQuery&, const accounts::UsageSums&);
-std::string PageOf(const accounts::UsageQuery& query,
-                   const std::vector<accounts::UsageBucket>& buckets, Result result) {
+std::string PageOf(const accounts::UsageQuery& query, const accounts::UsageReport& report,
+                   Result result) {
+  const std::vector<accounts::UsageBucket>& buckets = report.buckets;
   json::array data;
   for (const accounts::UsageBucket& bucket : buckets) {
     json::array results;
@@ -241,6 +243,11 @@ std::string PageOf(const accounts::UsageQuery& query,
   json::object page{{"object", "page"}, {"data", std::move(data)}, {"has_more", more}};
   page["next_page"] =
       more ? json::value(absl::StrCat(Absl(kPage), next_us / kSecondUs)) : json::value();
+  if (report.balance) {
+    page["prepaid_balance"] =
+        json::object{{"left_usd", report.balance->left.Format()},
+                     {"held_usd", FormatScaled(report.balance->held_micro, 6, 2)}};
+  }
   return json::serialize(page);
 }
 
@@ -254,14 +261,12 @@ absl::StatusOr<accounts::UsageQuery> ReadCostQuery(std::string_view query, int64
   return ReadQuery(kCostKind, query, now_us);
 }
 
-std::string UsageJson(const accounts::UsageQuery& query,
-                      const std::vector<accounts::UsageBucket>& buckets) {
-  return PageOf(query, buckets, ResultOf);
+std::string UsageJson(const accounts::UsageQuery& query, const accounts::UsageReport& report) {
+  return PageOf(query, report, ResultOf);
 }
 
-std::string CostsJson(const accounts::UsageQuery& query,
-                      const std::vector<accounts::UsageBucket>& buckets) {
-  return PageOf(query, buckets, CostOf);
+std::string CostsJson(const accounts::UsageQuery& query, const accounts::UsageReport& report) {
+  return PageOf(query, report, CostOf);
 }
 
 }  // namespace waferline::http

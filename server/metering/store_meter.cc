@@ -27,12 +27,6 @@ constexpr int64_t kMaxLostBeats = 8;
 // A file that is gone is noticed as soon as this, and before a record is committed.
 constexpr Nanoseconds kCheckPeriod = Milliseconds(10);
 
-// Whole microdollars, rounded up: a hold is never too small.
-int64_t MicroOf(Money money) {
-  const Money::Columns columns = money.ToColumns();
-  return columns.micro + (columns.pico > 0 ? 1 : 0);
-}
-
 }  // namespace
 
 StoreMeter::StoreMeter(store::Store* store, Options options)
@@ -170,18 +164,25 @@ absl::StatusOr<std::shared_ptr<RequestUsage>> StoreMeter::Admit(const UsageReque
     open.admitted_us = *options_.emulated_from_us + own->at.count() / 1000;
   }
   if (request.capped && options_.prices != nullptr) {
-    const int64_t token_ns =
-        options_.system_ns_per_token ? options_.system_ns_per_token(request.subject.model) : 0;
+    open.max_tokens = request.choices.front().max_tokens;
     for (const ValidRequest& choice : request.choices) {
-      const int64_t beats = int64_t{choice.max_tokens} + kMaxLostBeats;
-      const EndedUsage most{.counts = {.prompt = static_cast<int64_t>(choice.prompt->size())},
-                            .compute = {.system_ns = beats * token_ns}};
-      const auto price =
-          billing::RateAtMost(*options_.prices, RecordOf(open, most), choice.max_tokens);
-      if (price.ok()) open.hold_micro = std::max(open.hold_micro, MicroOf(*price));
+      open.max_tokens = std::min<int64_t>(open.max_tokens, choice.max_tokens);
+      open.prompt_micro = std::max(open.prompt_micro, MostOf(open, choice, 0));
+      open.hold_micro = std::max(open.hold_micro, MostOf(open, choice, choice.max_tokens));
     }
   }
   return std::make_shared<Records>(this, std::move(open), request.choices);
+}
+
+// 0 if it has no price.
+int64_t StoreMeter::MostOf(const OpenUsage& open, const ValidRequest& choice,
+                           int64_t tokens) const {
+  const std::string& model = open.subject.model;
+  const int64_t token_ns = options_.system_ns_per_token ? options_.system_ns_per_token(model) : 0;
+  const EndedUsage most{.counts = {.prompt = static_cast<int64_t>(choice.prompt->size())},
+                        .compute = {.system_ns = (tokens + kMaxLostBeats) * token_ns}};
+  const auto price = billing::RateAtMost(*options_.prices, RecordOf(open, most), tokens);
+  return price.ok() ? MicroRoundedUp(*price) : 0;
 }
 
 void StoreMeter::RateInto(const OpenUsage& open, EndedUsage* end) const {

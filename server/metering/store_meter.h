@@ -108,6 +108,8 @@ class StoreMeter : public UsageMeter {
   void TakeOpens();
   // A request's answer is over.
   void OnAnswered(int64_t ordinal);
+  // What a choice may cost if it generates so many tokens, in microdollars, rounded up.
+  int64_t MostOf(const OpenUsage& open, const ValidRequest& choice, int64_t tokens) const;
   // What the record costs by the prices, and how the ledger books it.
   void RateInto(const OpenUsage& open, EndedUsage* end) const;
 

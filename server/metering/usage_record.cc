@@ -6,6 +6,11 @@ namespace waferline::metering {
 
 std::string UsageId::Text() const { return absl::StrCat(epoch, ".", ordinal, ".", choice); }
 
+int64_t MicroRoundedUp(Money money) {
+  const Money::Columns columns = money.ToColumns();
+  return columns.micro + (columns.pico > 0 ? 1 : 0);
+}
+
 billing::UsageEnd EndOf(const std::string& reason) {
   if (reason == "cancelled") return billing::UsageEnd::kCancelled;
   if (reason == "deadline") return billing::UsageEnd::kDeadline;

@@ -49,6 +49,9 @@ struct UsageCompute {
   int64_t microjoules = 0;
 };
 
+// Whole microdollars, rounded up: what is held is never too small.
+int64_t MicroRoundedUp(Money money);
+
 // How a sequence ended.
 struct EndedUsage {
   std::string reason;  // stop, length, cancelled, deadline, failed
@@ -66,7 +69,9 @@ struct OpenUsage {
   UsageSubject subject;
   int64_t admitted_us = 0;
   int64_t choices = 1;
-  int64_t hold_micro = 0;  // a choice; microdollars, rounded up
+  int64_t hold_micro = 0;    // a choice; microdollars, rounded up
+  int64_t prompt_micro = 0;  // the part of that without any token of the answer
+  int64_t max_tokens = 0;    // of a choice's answer, for which the rest is
   bool capped = false;
 };
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/metering/usage_rows.h"
 #include "server/money/money.h"
+#include "server/money/proportion.h"
 #include "wafer_backend/base/calendar.h"
 #include "wafer_backend/base/field_error.h"
 #include "wafer_backend/base/status.h"
@@ -62,16 +63,34 @@ std::string Usd(int64_t micro) {
   return money.ok() ? money->Format() : absl::StrCat(micro, "e-6");
 }
 
-// ResourceExhausted, with what is spent, held and asked for; else what is wrong with the database.
-absl::Status OverCap(Connection& connection, const Cap& cap, int64_t micro) {
+// How many tokens may be asked for with so much left for a choice, whose cost grows at most evenly
+// with them; both sums are rounded up.
+int64_t TokensWithin(int64_t left_micro, const OpenUsage& usage) {
+  const int64_t room = left_micro - usage.prompt_micro;
+  if (room <= 0) return 0;
+  return ProportionDown(room, usage.max_tokens, usage.hold_micro - usage.prompt_micro + 1);
+}
+
+// ResourceExhausted, with what is spent, held and asked for, and what would fit; else what is wrong
+// with the database.
+absl::Status OverCap(Connection& connection, const Cap& cap, const OpenUsage& usage) {
   WL_ASSIGN_OR_RETURN(const AccountState now, ReadAccount(connection, cap.account));
   const std::string state =
       cap.account.period == kBalance
           ? absl::StrCat((-now.spent).Format(), " USD are left, ")
           : absl::StrCat("of ", Usd(cap.micro), " USD, ", now.spent.Format(), " are spent, ");
+  const int64_t left = cap.micro - MicroRoundedUp(now.spent) - now.held_micro;
+  const int64_t fits = TokensWithin(left / usage.choices, usage);
+  const std::string way_out =
+      fits > 0 ? absl::StrCat("it fits with a max_tokens of ", fits, " or less")
+               : absl::StrCat("no max_tokens is small enough: ",
+                              now.held_micro > 0 ? "wait for those in flight, " : "",
+                              "send a shorter prompt, or have the ",
+                              cap.account.period == kBalance ? "balance" : "limit", " raised");
   absl::Status status = absl::ResourceExhaustedError(
       absl::StrCat(cap.why, ": ", state, Usd(now.held_micro),
-                   " held by requests in flight, and this one may cost up to ", Usd(micro)));
+                   " held by requests in flight, and this one may cost up to ",
+                   Usd(usage.hold_micro * usage.choices), ": ", way_out));
   status.SetPayload(kErrorCodePayload, absl::Cord("insufficient_quota"));
   return status;
 }
@@ -121,7 +140,7 @@ absl::Status HoldWithinCaps(Connection& connection, const OpenUsage& usage, bool
     for (size_t before = 0; before < i; ++before) {
       WL_RETURN_IF_ERROR(Release(connection, caps[before].account, micro));
     }
-    return OverCap(connection, caps[i], micro);
+    return OverCap(connection, caps[i], usage);
   }
   return absl::OkStatus();
 }

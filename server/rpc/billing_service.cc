@@ -102,9 +102,10 @@ grpc::Status BillingService::GetUsage(grpc::ServerContext* context,
     WL_ASSIGN_OR_RETURN(const tenancy::Caller caller, AuthorizeUsage(*context, deps_));
     WL_ASSIGN_OR_RETURN(UsageQuery query, ReadQuery(*request, NowSeconds()));
     if (!caller.admin) query.OnlyOfCaller(caller.tenant);
-    WL_ASSIGN_OR_RETURN(const std::vector<accounts::UsageBucket> buckets,
-                        AskDatabase<std::vector<accounts::UsageBucket>>(
+    WL_ASSIGN_OR_RETURN(const accounts::UsageReport report,
+                        AskDatabase<accounts::UsageReport>(
                             [&](auto done) { deps_.accounts->Usage(query, std::move(done)); }));
+    const std::vector<accounts::UsageBucket>& buckets = report.buckets;
     for (const accounts::UsageBucket& bucket : buckets) {
       v1::UsageBucket* const out = response->add_buckets();
       out->set_start_unix_seconds(bucket.start_us / 1'000'000);

@@ -96,6 +96,30 @@ def test_what_usage_says_it_cost_is_what_the_invoice_has(tmp_path):
             assert abs(total - sum(Decimal(line["amount_usd"]) for line in lines)) <= Decimal("1.5e-12"), plan  # half a picodollar a record
 
 
+def test_a_tenant_sees_what_is_left_and_a_refusal_says_what_fits(tmp_path):
+    with Sqlite() as database, Waferd(config_of(tmp_path, database)) as server:
+        asked(server, ["tenants", "add", "acme", "--plan", "payer"])
+        asked(server, ["tenants", "add", "zeta"])
+        asked(server, ["quotas", "set", "--tenant", "acme", "--prepaid-usd", "0.0005"])
+        key, other = (new_key(server, tenant=tenant, read_usage=True)["key"] for tenant in ("acme", "zeta"))
+        status, answer, _ = complete(server, key, max_tokens=2000)
+        fits = int(re.search(r"may cost up to [\d.]+: it fits with a max_tokens of (\d+) or less$", answer["error"]["message"])[1])
+        assert status == 429 and 0 < fits < 2000 and complete(server, key, max_tokens=fits)[0] == 200
+        for path in ("usage/completions", "costs"):
+
+            def balance(key, more=""):
+                return call(server, "GET", f"/v1/organization/{path}?start_time=1{more}", key=key)[1].get("prepaid_balance")
+
+            left = balance(key)
+            assert Decimal(left.pop("left_usd")) == ledger_left(server, database) and left == {"held_usd": "0.00"}
+            assert balance("root", "&tenants=acme") == balance(key) and balance("root") is None and balance(other) is None
+        shown = waferctl("usage", "--server", server.http, "--api-key", key).stdout.splitlines()[-1]
+        assert shown == f"prepaid balance: {balance(key)['left_usd']} USD left, 0.00 held by requests in flight"
+        asked(server, ["quotas", "set", "--tenant", "acme", "--prepaid-usd", "0"])
+        assert balance(key)["left_usd"].startswith("-")
+        assert "no max_tokens is small enough: send a shorter prompt, or have the balance raised" in complete(server, key)[1]["error"]["message"]
+
+
 def test_a_limit_that_is_not_given_stays_as_it_is(tmp_path):
     with Sqlite() as database, Waferd(config_of(tmp_path, database)) as server:
         asked(server, ["tenants", "add", "acme", "--plan", "payer"])

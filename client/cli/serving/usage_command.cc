@@ -9,7 +9,6 @@
 #include "client/cli/serving/server_flags.h"
 #include "client/cli/serving/serving_commands.h"
 #include "wafer_backend/base/calendar.h"
-#include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
 
@@ -61,8 +60,8 @@ absl::StatusOr<std::vector<const char*>> FieldsOf(const Arguments& arguments) {
   return fields;
 }
 
-// All pages, joined.
-absl::StatusOr<json::array> AskAll(const Arguments& arguments, const std::string& query) {
+// All pages, joined: "data", and "prepaid_balance" if the last has one.
+absl::StatusOr<json::object> AskAll(const Arguments& arguments, const std::string& query) {
   json::array all;
   std::string page;
   for (int i = 0; i < kMaxPages; ++i) {
@@ -75,7 +74,13 @@ absl::StatusOr<json::array> AskAll(const Arguments& arguments, const std::string
     }
     for (json::value& bucket : data->get_array()) all.push_back(std::move(bucket));
     const std::string next = CellOf(answer, "next_page");
-    if (next.empty()) return all;
+    if (next.empty()) {
+      json::object joined{{"data", std::move(all)}};
+      if (const json::value* const balance = answer.if_contains("prepaid_balance")) {
+        joined["prepaid_balance"] = *balance;
+      }
+      return joined;
+    }
     page = "&page=" + next;
   }
   return absl::ResourceExhaustedError("more than 1000 pages: ask for a shorter time");
@@ -132,13 +137,13 @@ absl::Status ShowUsage(const Arguments& arguments) {
       absl::StrAppend(&query, "&", flag, "s=", Escaped(arguments.Text(flag)));
     }
   }
-  WL_ASSIGN_OR_RETURN(json::array buckets, AskAll(arguments, query));
-  if (arguments.json()) {
-    PrintText(JsonText(json::object{{"data", std::move(buckets)}}) + "\n");
-  } else {
-    PrintUsage(buckets, fields);
-  }
-  return absl::OkStatus();
+  return Report(arguments, AskAll(arguments, query), [&](const json::object& usage) {
+    PrintUsage(usage.at("data").get_array(), fields);
+    const json::value* const balance = usage.if_contains("prepaid_balance");
+    if (balance == nullptr || !balance->is_object()) return;
+    Print("prepaid balance: {} USD left, {} held by requests in flight\n",
+          CellOf(balance->get_object(), "left_usd"), CellOf(balance->get_object(), "held_usd"));
+  });
 }
 
 }  // namespace

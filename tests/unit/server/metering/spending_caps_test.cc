@@ -2,11 +2,13 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "server/metering/store_meter.h"
 #include "tests/unit/server/metering/meter_world.h"
+#include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::metering {
 
@@ -83,9 +85,43 @@ TEST_CASE("a refusal by a cap says what is spent, held, asked for, and the cap")
   CHECK(said[2].message() == absl::StrCat(why,
                                           "0.000151 held by "
                                           "requests in flight, and this one may cost up to "
-                                          "0.000151"));
+                                          "0.000151: it fits with a max_tokens of 47 or less"));
   usages[1]->Post(0, Ended(10, 50), [](const absl::Status&) {});
   usages[2]->Withdraw(0);
+  REQUIRE((*meter)->Stop());
+}
+
+TEST_CASE("a refusal by a cap says which max_tokens fit") {
+  const auto seed = static_cast<uint64_t>(GENERATE(range(1, 40)));
+  INFO("seed " << seed);
+  SeededStream random(seed);
+  const auto draw = [&](uint64_t below) { return static_cast<uint32_t>(random.Next() % below); };
+  World world;
+  const std::string plan = draw(2) == 0 ? "payer" : "";
+  world.LimitTo(plan, draw(400));
+  StoreMeter::Options options = Plain();
+  if (draw(2) == 0) options.system_ns_per_token = [](const std::string&) { return 50; };
+  const auto meter = StoreMeter::Start(world.real.get(), options);
+  const uint32_t prompt = 1 + draw(3'000'000), choices = 1 + draw(3);
+  const auto open = [&](uint32_t max_tokens) {
+    absl::Status said;
+    const auto usage = Admit(**meter, Requests(choices, prompt, max_tokens), true, plan);
+    usage->Open([&](const absl::Status& status) { said = status; });
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    for (uint32_t choice = 0; choice < choices; ++choice) usage->Withdraw(choice);
+    REQUIRE((*meter)->writer().Flush(Seconds(60)));
+    return said;
+  };
+  const absl::Status said = open(1 + draw(1'000));
+  INFO(said);
+  uint32_t fits = 0;
+  const size_t at = said.message().find("a max_tokens of ");
+  if (at != said.message().npos) {
+    fits = static_cast<uint32_t>(std::stoul(std::string(said.message().substr(at + 16))));
+    CHECK(fits > 0);
+    CHECK(open(fits).ok());
+  }
+  if (!said.ok()) CHECK_FALSE(open(fits + 3).ok());
   REQUIRE((*meter)->Stop());
 }
 
