@@ -113,7 +113,8 @@ absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_
   const bool none = quota == Quota{.tenant = quota.tenant};
   const bool limits = quota != Quota{.tenant = quota.tenant, .prepaid_micro = quota.prepaid_micro};
   WL_ASSIGN_OR_RETURN(const Money paid, PaymentOf(connection, quota));
-  if (limits || paid > Money()) WL_RETURN_IF_ERROR(NeedTenant(connection, quota.tenant));
+  const absl::Status usable = NeedTenant(connection, quota.tenant);
+  if (limits || paid > Money()) WL_RETURN_IF_ERROR(usable);
   WL_RETURN_IF_ERROR(BookPayment(connection, quota.tenant, paid, now_us));
   WL_RETURN_IF_ERROR(
       connection.Run("DELETE FROM project_share WHERE tenant = $1", {quota.tenant}).status());
@@ -125,8 +126,9 @@ absl::StatusOr<Quota> SetQuota(Connection& connection, Quota quota, int64_t now_
             .status());
   }
   if (none) {
-    WL_RETURN_IF_ERROR(
-        connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}).status());
+    WL_ASSIGN_OR_RETURN(const Result removed,
+                        connection.Run("DELETE FROM quota WHERE tenant = $1", {quota.tenant}));
+    if (removed.changed == 0) WL_RETURN_IF_ERROR(usable);  // of a disabled one, if it has any
     WL_RETURN_IF_ERROR(RaiseAccessVersion(connection));
     return quota;
   }

@@ -123,6 +123,15 @@ def test_a_mistyped_word_is_answered_with_the_nearest():
     refused("wafer", "place", "--model", "llama-3.1-8b", "--weights", "fp166", says="did you mean 'fp16'?")
     refused("--http-prot", "1", says="did you mean '--http-port'?", program="waferd")
     refused("wafer", says="wafer predict")
+    # Neither what was typed nor its opposite.
+    assert "did you mean" not in refused("tenants", "enable", "acme", says="'tenants' needs one of: tenants list, tenants add, tenants disable")
+    assert "did you mean" not in refused("accounts", says="'accounts' is a group of commands: tenants list, ")
+
+
+def test_a_store_that_is_no_store_is_a_usage_error():
+    for command in (["ledger", "verify"], ["ledger", "balances"], ["invoice", "list"], ["invoice", "close", "acme:2026-06"]):
+        for url in ("nonsense", "sqlite:"):
+            refused(*command, "--store", url, says=f"--store: '{url}' is not a store: allowed are sqlite:PATH")
 
 
 def test_waferd_refuses_a_flag_that_its_role_does_not_read():

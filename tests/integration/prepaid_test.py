@@ -147,6 +147,7 @@ def test_a_limit_that_is_not_given_stays_as_it_is(tmp_path):
         assert done.stdout == "set the quota of acme: requests_per_day 7, prepaid_usd 5.00\n"
         done = waferctl("quotas", "remove", "acme", "--server", server.http, "--api-key", "root")
         assert "the 5.00 USD it paid in stay" in done.stdout
+        assert "there is no tenant 'nosuch'" in asked(server, ["quotas", "remove", "nosuch"], code=1)
         refused = asked(server, ["quotas", "set", "--tenant", "zeta", "--prepaid-usd", "1"], code=1)
         assert "is used by prepaid plans alone, and the tenant 'zeta' has no plan: give it one first" in refused
         assert complete(server, key)[0] == 200 and asked(server, ["ledger", "verify"])["differences"] == []

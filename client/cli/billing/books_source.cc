@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/serving/server_flags.h"
 #include "client/sdk/token_client.h"
 #include "server/accounts/price_books.h"
@@ -34,6 +35,12 @@ void PrintNotices(store::Store* store) {
   }
 }
 
+absl::StatusOr<std::unique_ptr<store::Store>> OpenToRead(const std::string& url) {
+  auto store = store::OpenStoreToRead(url);
+  if (!absl::IsInvalidArgument(store.status())) return store;
+  return UsageError(absl::StrCat("--store: ", store.status().message()));
+}
+
 }  // namespace
 
 std::vector<Flag> BooksFlags(std::vector<Flag> more) {
@@ -47,7 +54,7 @@ std::vector<Flag> BooksFlags(std::vector<Flag> more) {
 absl::StatusOr<std::string> AskBooks(const Arguments& arguments, const BooksQuestion& question) {
   if (!arguments.Has("store")) return AskServer(arguments, question);
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,
-                      store::OpenStoreToRead(arguments.Text("store")));
+                      OpenToRead(arguments.Text("store")));
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Connection> connection, store->Connect());
   PrintNotices(store.get());
   return Work(*connection, question);
@@ -57,7 +64,7 @@ absl::StatusOr<std::string> ChangeBooks(const Arguments& arguments, const BooksQ
   if (!arguments.Has("store")) return AskServer(arguments, question);
   const std::string url = arguments.Text("store");
   // A name that is mistyped makes no database.
-  WL_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> readable, store::OpenStoreToRead(url));
+  WL_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> readable, OpenToRead(url));
   PrintNotices(readable.get());
   readable.reset();
   WL_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> store,

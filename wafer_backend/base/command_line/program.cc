@@ -126,11 +126,23 @@ std::string UnknownCommand(const Program& program, std::span<const std::string> 
   if (typed.size() < 2 && !group.empty()) {
     return fmt::format("'{}' needs one of: {}", typed[0], fmt::join(group, ", "));
   }
-  const std::string line = absl::StrJoin(typed, " ");
-  std::string suggestion = DidYouMean(line, group.empty() ? all : group);
-  for (const Group& known : program.groups) all.push_back(known.name);
-  if (suggestion.empty()) suggestion = DidYouMean(words.front(), all);
-  return absl::StrCat("unknown command '", line, "'", suggestion);
+  const std::string unknown = absl::StrCat("unknown command '", absl::StrJoin(typed, " "), "'");
+  if (!group.empty()) {
+    std::vector<std::string_view> rests;
+    const std::string prefix = typed[0] + " ";
+    for (const std::string_view one : group) rests.push_back(one.substr(prefix.size()));
+    const std::string nearest = DidYouMean(typed[1], rests, prefix);
+    if (!nearest.empty()) return unknown + nearest;
+    return fmt::format("{}; '{}' needs one of: {}", unknown, typed[0], fmt::join(group, ", "));
+  }
+  for (const Group& known : program.groups) {
+    all.push_back(known.name);
+    if (known.name != typed[0]) continue;
+    std::vector<std::string_view> commands;
+    for (const Command& command : known.commands) commands.push_back(command.words);
+    return fmt::format("'{}' is a group of commands: {}", typed[0], fmt::join(commands, ", "));
+  }
+  return unknown + DidYouMean(typed[0], all);
 }
 
 void PrintError(const Program& program, const absl::Status& status, bool json,

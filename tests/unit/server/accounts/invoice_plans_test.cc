@@ -129,6 +129,11 @@ TEST_CASE_METHOD(World, "a quota that is refused moves no money and no share") {
             .status()));
   }
   CHECK(kept() == before);
+  const auto remove = [&](const char* tenant) {
+    return SetQuota(*connection, {.tenant = tenant, .prepaid_micro = {}}, 9).status();
+  };
+  CHECK(absl::IsNotFound(remove("ghost")));
+  CHECK(remove("gone").ok());
   CHECK(before.first.Format() == "3.00");
 }
 

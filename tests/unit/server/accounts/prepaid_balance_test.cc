@@ -165,7 +165,6 @@ TEST_CASE_METHOD(PrepaidWorld,
   const auto sums = [this] {
     return std::pair(Left().Format(), QuerySums("usage") + QuerySums("usage_hour"));
   };
-  REQUIRE(SetQuota(*connection, {.tenant = "acme"}, 1).ok());
   for (const char* plan : {"hours", "paid_hours", "hours"}) {
     REQUIRE(AddTenant(*connection, {"acme", plan, 1}).ok());
     REQUIRE(SetQuota(*connection, {.tenant = "acme", .prepaid_micro = 100'000}, now_us).ok());
