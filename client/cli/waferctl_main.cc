@@ -1,4 +1,5 @@
 // waferctl: every group of commands, in the order in which the help shows them.
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
+  // What goes wrong is in the errors; gRPC would also print lines of its own. Nothing else runs yet.
+  (void)setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   Program program{
       .name = "waferctl",
       .version = WAFERLINE_VERSION,

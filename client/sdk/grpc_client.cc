@@ -37,6 +37,10 @@ void Prepare(const Endpoint& endpoint, grpc::ClientContext* context) {
 absl::Status StatusOf(const Endpoint& endpoint, const grpc::Status& status) {
   // Without details it is the transport that speaks, not the server.
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
+    // The library's words for a port that takes connections and says nothing.
+    if (status.error_message().find("before receiving SETTINGS") != std::string::npos) {
+      return ServerSilent(endpoint, endpoint.patience.connect);
+    }
     return ServerUnreachable(endpoint, status.error_message());
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&

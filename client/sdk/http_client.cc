@@ -83,8 +83,11 @@ class HttpCall : public TokenClient::Call {
     if (done_) return End(absl::OkStatus());
     if (!status.ok()) return End(status);
     if (code_ != 200) return End(ReadError(code_, answer_));
-    if (!streams_)
-      return End(absl::InternalError("the server did not answer with an event stream"));
+    if (!streams_) {
+      return End(IsWebPage(answer_)
+                     ? WebPageError(code_)
+                     : absl::InternalError("the server did not answer with an event stream"));
+    }
     // Some servers end without [DONE].
     End(ending_.finish_reason.empty()
             ? absl::UnavailableError("the stream ended before the answer did")
@@ -132,6 +135,7 @@ absl::StatusOr<std::string> AskOnce(HttpWire& wire, HttpRequest request) {
     return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
   }
   if (code != 200) return ReadError(code, answer);
+  if (IsWebPage(answer)) return WebPageError(code);
   return answer;
 }
 

@@ -48,6 +48,7 @@ absl::StatusOr<std::string> OperatorClient::Ask(HttpRequest request) {
     return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
   }
   if (code != 200) return ReadError(code, answer);
+  if (IsWebPage(answer)) return WebPageError(code);
   return answer;
 }
 
@@ -56,11 +57,16 @@ absl::Status OperatorClient::Watch(std::function<bool(std::string_view json)> lo
   std::string refusal;
   int code = 0;
   bool enough = false;
+  bool first = true;
   absl::Status end;
   Notification ended;
   HttpHandler handler;
   handler.on_head = [&](int got, const auto&) { code = got; };
   handler.on_bytes = [&](std::string_view bytes) {
+    if (std::exchange(first, false) && IsWebPage(bytes)) {
+      end = WebPageError(code);
+      return false;
+    }
     if (code != 200) {
       refusal.append(bytes);
       return refusal.size() <= kMaxOperatorBytes;
@@ -77,7 +83,7 @@ absl::Status OperatorClient::Watch(std::function<bool(std::string_view json)> lo
   };
   wire_.Send({.method = "GET", .path = "/admin/live", .streams = true}, std::move(handler));
   ended.Wait();
-  if (code != 0 && code != 200) return ReadError(code, refusal);
+  if (code != 0 && code != 200 && end.ok()) return ReadError(code, refusal);
   return end;
 }
 

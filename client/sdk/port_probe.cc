@@ -27,6 +27,8 @@ namespace {
 using Protocol = Endpoint::Protocol;
 
 constexpr timeval kPatience{.tv_sec = 2};
+constexpr const char* kWhereElse =
+    "; --server needs an address that waferd printed when it was ready";
 
 class Socket {
  public:
@@ -179,6 +181,10 @@ std::string WhatAnswers(const Endpoint& endpoint) {
   const bool is_other =
       tls == Tls::kOther && Handshake(endpoint, grpc ? "http/1.1" : "h2") == Tls::kAsOffered;
   if (is_other) return Instead(endpoint, other, true);
+  if (tls == Tls::kOther && Handshake(endpoint, "wl/2") == Tls::kAsOffered) {
+    return absl::StrCat(endpoint.url(), ": what answers there is a worker's port, which speaks TLS",
+                        kWhereElse);
+  }
   if (tls == Tls::kAsOffered || tls == Tls::kOther) {
     if (!endpoint.tls) return Instead(endpoint, endpoint.protocol, true);
     if (refused.empty()) return "";
@@ -192,8 +198,8 @@ std::string WhatAnswers(const Endpoint& endpoint) {
     return as_asked ? "" : Instead(endpoint, spoken, false);
   }
   return absl::StrCat(endpoint.url(),
-                      ": what answers there speaks neither HTTP nor gRPC (a worker's port?); "
-                      "--server needs an address that waferd printed when it was ready");
+                      ": what answers there speaks neither HTTP nor gRPC (a worker's port?)",
+                      kWhereElse);
 }
 
 }  // namespace waferline::sdk

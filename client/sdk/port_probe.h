@@ -1,7 +1,7 @@
 // What answers at an address where no server does: another protocol's port, or a certificate that
 // is not for it. For the error that a person reads.
 //
-// Thread: any; waits for at most 2 s at each of six steps.
+// Thread: any; waits for at most 2 s at each of seven steps.
 #pragma once
 
 #include <string>

@@ -25,6 +25,13 @@ void SetDeadline(grpc::ClientContext* context, Nanoseconds patience) {
 
 absl::Status ToStatus(const grpc::Status& status, const std::string& endpoint) {
   if (status.ok()) return absl::OkStatus();
+  // The library's own message says no more than that a deadline has passed.
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return absl::DeadlineExceededError(absl::StrCat(
+        "etcd does not answer at ", endpoint,
+        ": is it running? Give the client ports of members that do, as etcd=HOST:2379, or "
+        "etcd=https://HOST:2379 if they speak TLS"));
+  }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       absl::StrCat("etcd at ", endpoint, ": ", status.error_message()));
 }

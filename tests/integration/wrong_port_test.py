@@ -1,7 +1,10 @@
 """waferctl at a port that speaks something else, or whose certificate is not for its name: the error says what answers and what to write."""
 
+import contextlib
+import http.server
 import re
 import socket
+import threading
 
 import pytest
 
@@ -70,6 +73,55 @@ def test_a_workers_port():
                 assert "speaks neither HTTP nor gRPC (a worker's port?)" in said("--server", f"{scheme}://{address}")
 
 
+def test_a_workers_port_with_tls(lab):
+    lab.issue("worker/w")
+    model = ROOT / "deploy/models/demo.gguf"
+    with Workers(model, layer_count(model), 1, ["--tls", str(lab.folder / "worker-w")]) as workers:
+        for scheme in ("http", "https", "grpc", "grpcs"):
+            error = said("--server", f"{scheme}://{workers.addresses[0]}", *(lab.flags() if scheme.endswith("s") else []))
+            assert "a worker's port, which speaks TLS" in error and error.count("\n") == 1, error
+
+
+@contextlib.contextmanager
+def foreign_server(code):
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = b"\n<!doctype html><html><title>Welcome</title></html>" * 9
+            self.send_response(code)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        do_POST = do_DELETE = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("code", (200, 404, 502))
+def test_a_web_page_is_not_printed_but_called_that(code):
+    with foreign_server(code) as url:
+        for words in (("models",), ("status",), ("complete", "hi"), ("bench", "run", "--num-prompts", "2"), ("tenants", "list"), ("top", "--json"),
+                      ("complete", "hi", "--model", "m")):
+            done = waferctl(*words, "--server", url)
+            assert done.returncode == 1 and f"HTTP {code} and a web page came: that is not a waferd" in done.stderr, (words, done.stderr)
+            assert "<" not in done.stderr + done.stdout, (words, done.stderr)
+
+
+def test_a_registry_that_does_not_answer_is_named():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        done = waferctl("fleet", "--registry", f"etcd={address}")
+        assert done.returncode == 1 and f"etcd does not answer at {address}: is it running?" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
 def test_where_nothing_listens_and_where_something_says_nothing():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -77,6 +129,7 @@ def test_where_nothing_listens_and_where_something_says_nothing():
             done = waferctl("models", "--server", f"{scheme}://127.0.0.1:{closed.getsockname()[1]}")
             assert done.returncode == 1 and "is waferd running?" in done.stderr, done.stderr
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        for scheme in ("http", "https"):
-            done = waferctl("models", "--timeout", "0.5", "--server", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
-            assert done.returncode == 1 and "has said nothing for 0.5 s" in done.stderr, done.stderr
+        for scheme in ("http", "https", "grpc", "grpcs"):
+            for words in (("models",), ("complete", "hi", "--model", "m")):
+                done = waferctl(*words, "--timeout", "1", "--server", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+                assert done.returncode == 1 and "has said nothing for 1 s" in done.stderr and done.stderr.count("\n") == 1, done.stderr

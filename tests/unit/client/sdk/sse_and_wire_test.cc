@@ -194,8 +194,10 @@ TEST_CASE("errors of every shape keep their message and get a code") {
         absl::NotFoundError("no such model"));
   CHECK(ReadError(429, R"({"message":"slow down"})") == absl::ResourceExhaustedError("slow down"));
   CHECK(ReadError(400, R"({"error":"bad"})") == absl::InvalidArgumentError("bad"));
-  CHECK(ReadError(500, "<html>oops</html>").message() ==
-        "the server answers HTTP 500: <html>oops</html>");
+  CHECK(ReadError(500, "oops").message() == "the server answers HTTP 500: oops");
+  const absl::Status page = ReadError(502, "\n<html>oops</html>");
+  CHECK(page.code() == ReadError(502, "").code());
+  CHECK(page.message().find("HTTP 502 and a web page came: that is not a waferd") == 0);
   CHECK(ReadError(503, "").code() == absl::StatusCode::kUnavailable);
   Ending ending;
   CHECK(ReadChunk(R"({"error":{"message":"lost","code":503}})", &ending).status() ==
