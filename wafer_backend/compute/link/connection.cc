@@ -19,10 +19,14 @@ absl::Status TooSlow(const std::string& peer, int64_t patience_ms) {
                    " did not complete its handshake within ", patience_ms, " ms"));
 }
 
-// A record of a TLS handshake. As the length of a frame it would be above 64 KiB; what a peer says
-// first is a short greeting.
+constexpr uint8_t kTlsAlert = 21;
+constexpr uint8_t kTlsHandshake = 22;
+
+// A record of TLS. As the length of a frame it would be above 64 KiB; what a peer says first is a
+// short greeting.
 bool BeginsTls(std::span<const uint8_t> bytes) {
-  return bytes.size() >= 3 && bytes[0] == 22 && bytes[1] == 3 && bytes[2] >= 1 && bytes[2] <= 4;
+  return bytes.size() >= 3 && (bytes[0] == kTlsHandshake || bytes[0] == kTlsAlert) &&
+         bytes[1] == 3 && bytes[2] >= 1 && bytes[2] <= 4;
 }
 
 }  // namespace
@@ -155,6 +159,11 @@ struct Connection::State : Watched, std::enable_shared_from_this<Connection::Sta
 
   // The answer is not TLS, so that who tries it sees why.
   bool RefuseTls() {
+    if (in[0] == kTlsAlert) {
+      return Refuse(absl::UnauthenticatedError(
+          "it speaks TLS, and this side plain TCP: a server needs tls: {links: true, ...} in its "
+          "configuration, a worker --tls DIR"));
+    }
     std::vector<uint8_t> plain = kHeartbeat;
     Enqueue(&plain);
     return Refuse(absl::UnauthenticatedError(

@@ -11,6 +11,10 @@ absl::Status StatusOf(const tls::Refused& refused) {
       absl::StrCat("TLS: ", Absl(tls::Name(refused.why)), ": ", refused.detail));
 }
 
+// An alert, which the library leaves out: so the peer, which speaks plain TCP, sees why. A record of
+// TLS 1.2's form (RFC 8446, 5.1 and 6): fatal, protocol_version.
+void AnswerPlain(std::vector<uint8_t>* wire) { *wire = {21, 3, 3, 0, 2, 2, 70}; }
+
 }  // namespace
 
 TlsLayer::TlsLayer(const LinkSecurity& security, bool is_client, Nanoseconds now)
@@ -27,7 +31,10 @@ absl::Status TlsLayer::Begin(std::vector<uint8_t>* wire) {
 absl::Status TlsLayer::Receive(std::span<const uint8_t> cipher, std::vector<uint8_t>* plain,
                                std::vector<uint8_t>* wire) {
   const size_t had = plain->size();
-  if (const auto failed = session_.Receive(cipher, plain, wire)) return StatusOf(*failed);
+  if (const auto failed = session_.Receive(cipher, plain, wire)) {
+    if (failed->why == tls::Refusal::kPlainClient) AnswerPlain(wire);
+    return StatusOf(*failed);
+  }
   if (open_ || !session_.complete()) return absl::OkStatus();
   const tls::PeerCheck check =
       is_client_ ? security_.credentials->CheckAnswering(session_.ssl(), tls::Door::kShard)

@@ -114,6 +114,17 @@ TEST_CASE("who may not call is refused by name") {
              Contains("TLS: wrong_domain"));
 }
 
+TEST_CASE("a plain caller learns that the port speaks TLS") {
+  const Lab lab;
+  TlsPair pair({Shared(lab.Issue(tls::Role::kWorker, "w")), tls::Door::kShard}, {});
+  pair.Start(&IgnoreFrame);
+  std::vector<uint8_t> bytes(64, 1);
+  (void)pair.client->Push(&bytes);
+  REQUIRE(pair.TurnUntil([&] { return !pair.client_closed.ok(); }));
+  CHECK_THAT(std::string(pair.client_closed.message()),
+             Catch::Matchers::Contains("it speaks TLS, and this side plain TCP"));
+}
+
 TEST_CASE("a caller leaves what is not a worker") {
   const Lab lab;
   const auto front = Shared(lab.Issue(tls::Role::kFrontend));
