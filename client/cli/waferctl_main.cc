@@ -18,7 +18,8 @@
 
 int main(int argc, char** argv) {
   using namespace waferline::cli;
-  // What goes wrong is in the errors; gRPC would also print lines of its own. Nothing else runs yet.
+  // What goes wrong is in the errors; gRPC would also print lines of its own. Nothing else runs
+  // yet.
   (void)setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   Program program{
       .name = "waferctl",

@@ -196,7 +196,7 @@ def test_a_worker_without_tls_is_called_that(tmp_path, lab):
         wait_for(lambda: "it speaks TLS, and this side plain TCP" in workers.log(0) + workers.log(1), lambda: workers.log(1))
 
 
-def test_a_server_without_tls_is_told_that_its_workers_speak_it(tmp_path, lab):
+def test_a_server_without_tls_hears_that_its_workers_speak_it(tmp_path, lab):
     with Workers(MODEL, layer_count(MODEL), 2, lab.flags) as workers:
         with pytest.raises(RuntimeError, match="it speaks TLS, and this side plain TCP: a server needs tls: {links: true"):
             Waferd(configure(tmp_path, workers.tokens)).__enter__()

@@ -11,8 +11,8 @@ absl::Status StatusOf(const tls::Refused& refused) {
       absl::StrCat("TLS: ", Absl(tls::Name(refused.why)), ": ", refused.detail));
 }
 
-// An alert, which the library leaves out: so the peer, which speaks plain TCP, sees why. A record of
-// TLS 1.2's form (RFC 8446, 5.1 and 6): fatal, protocol_version.
+// An alert, which the library leaves out: so the peer, which speaks plain TCP, sees why. A record
+// of TLS 1.2's form (RFC 8446, 5.1 and 6): fatal, protocol_version.
 void AnswerPlain(std::vector<uint8_t>* wire) { *wire = {21, 3, 3, 0, 2, 2, 70}; }
 
 }  // namespace
