@@ -8,6 +8,7 @@
 #include "client/sdk/openai_wire.h"
 #include "client/sdk/sse_parser.h"
 #include "client/sdk/token_client.h"
+#include "client/sdk/web_page.h"
 #include "wafer_backend/base/notification.h"
 
 namespace waferline::sdk {
@@ -85,7 +86,7 @@ class HttpCall : public TokenClient::Call {
     if (code_ != 200) return End(ReadError(code_, answer_));
     if (!streams_) {
       return End(IsWebPage(answer_)
-                     ? WebPageError(code_)
+                     ? absl::InternalError(WebPageText(code_))
                      : absl::InternalError("the server did not answer with an event stream"));
     }
     // Some servers end without [DONE].
@@ -135,7 +136,7 @@ absl::StatusOr<std::string> AskOnce(HttpWire& wire, HttpRequest request) {
     return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
   }
   if (code != 200) return ReadError(code, answer);
-  if (IsWebPage(answer)) return WebPageError(code);
+  if (IsWebPage(answer)) return absl::InternalError(WebPageText(code));
   return answer;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "client/sdk/web_page.h"
 #include "wafer_backend/base/json_text.h"
 #include "wafer_backend/base/strings.h"
 
@@ -230,23 +231,10 @@ absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending) {
   return chunk;
 }
 
-bool IsWebPage(std::string_view body) {
-  const size_t first = body.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && body[first] == '<';
-}
-
-absl::Status WebPageError(int http_code) {
-  const std::string message = absl::StrCat(
-      "HTTP ", http_code,
-      " and a web page came: that is not a waferd, or a proxy answers in its place; name another "
-      "with --server URL");
-  return absl::Status(http_code == 200 ? absl::StatusCode::kInternal : CodeFor(http_code), message);
-}
-
 absl::Status ReadError(int http_code, std::string_view body) {
   boost::system::error_code error;
   const json::value value = json::parse(View(body), error);
-  if (error && IsWebPage(body)) return WebPageError(http_code);
+  if (error && IsWebPage(body)) return absl::Status(CodeFor(http_code), WebPageText(http_code));
   std::string message = error ? std::string() : ErrorMessage(value);
   if (message.empty()) {
     message = absl::StrCat("the server answers HTTP ", http_code, body.empty() ? "" : ": ",

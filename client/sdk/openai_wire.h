@@ -30,10 +30,6 @@ struct WireChunk {
 // absent.
 absl::StatusOr<WireChunk> ReadChunk(std::string_view data, Ending* ending);
 
-// Whether HTML (or XML) came, which no waferd sends: a proxy's page, or another server's.
-bool IsWebPage(std::string_view body);
-// The error of such an answer.
-absl::Status WebPageError(int http_code);
 // What an HTTP error says; `body` may be anything.
 absl::Status ReadError(int http_code, std::string_view body);
 

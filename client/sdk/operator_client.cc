@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/sdk/openai_wire.h"
 #include "client/sdk/sse_parser.h"
+#include "client/sdk/web_page.h"
 #include "wafer_backend/base/notification.h"
 
 namespace waferline::sdk {
@@ -48,7 +49,7 @@ absl::StatusOr<std::string> OperatorClient::Ask(HttpRequest request) {
     return absl::ResourceExhaustedError("the server's answer is longer than 16 MiB");
   }
   if (code != 200) return ReadError(code, answer);
-  if (IsWebPage(answer)) return WebPageError(code);
+  if (IsWebPage(answer)) return absl::InternalError(WebPageText(code));
   return answer;
 }
 
@@ -64,7 +65,7 @@ absl::Status OperatorClient::Watch(std::function<bool(std::string_view json)> lo
   handler.on_head = [&](int got, const auto&) { code = got; };
   handler.on_bytes = [&](std::string_view bytes) {
     if (std::exchange(first, false) && IsWebPage(bytes)) {
-      end = WebPageError(code);
+      end = code == 200 ? absl::InternalError(WebPageText(code)) : ReadError(code, bytes);
       return false;
     }
     if (code != 200) {

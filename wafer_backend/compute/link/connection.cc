@@ -19,16 +19,6 @@ absl::Status TooSlow(const std::string& peer, int64_t patience_ms) {
                    " did not complete its handshake within ", patience_ms, " ms"));
 }
 
-constexpr uint8_t kTlsAlert = 21;
-constexpr uint8_t kTlsHandshake = 22;
-
-// A record of TLS. As the length of a frame it would be above 64 KiB; what a peer says first is a
-// short greeting.
-bool BeginsTls(std::span<const uint8_t> bytes) {
-  return bytes.size() >= 3 && (bytes[0] == kTlsHandshake || bytes[0] == kTlsAlert) &&
-         bytes[1] == 3 && bytes[2] >= 1 && bytes[2] <= 4;
-}
-
 }  // namespace
 
 struct Connection::State : Watched, std::enable_shared_from_this<Connection::State> {

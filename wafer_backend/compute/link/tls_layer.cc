@@ -13,9 +13,15 @@ absl::Status StatusOf(const tls::Refused& refused) {
 
 // An alert, which the library leaves out: so the peer, which speaks plain TCP, sees why. A record
 // of TLS 1.2's form (RFC 8446, 5.1 and 6): fatal, protocol_version.
-void AnswerPlain(std::vector<uint8_t>* wire) { *wire = {21, 3, 3, 0, 2, 2, 70}; }
+void AnswerPlain(std::vector<uint8_t>* wire) { *wire = {kTlsAlert, 3, 3, 0, 2, 2, 70}; }
 
 }  // namespace
+
+bool BeginsTls(std::span<const uint8_t> bytes) {
+  constexpr uint8_t kHandshake = 22;
+  return bytes.size() >= 3 && (bytes[0] == kHandshake || bytes[0] == kTlsAlert) && bytes[1] == 3 &&
+         bytes[2] >= 1 && bytes[2] <= 4;
+}
 
 TlsLayer::TlsLayer(const LinkSecurity& security, bool is_client, Nanoseconds now)
     : security_(security),

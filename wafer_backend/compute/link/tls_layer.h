@@ -26,6 +26,12 @@ struct LinkSecurity {
   tls::Door door = tls::Door::kShard;             // what listens here
 };
 
+constexpr uint8_t kTlsAlert = 21;  // what such a record begins with
+
+// A record of a TLS handshake, or an alert. As the length of a frame it would be above 64 KiB; what
+// a plain peer says first is a short greeting.
+bool BeginsTls(std::span<const uint8_t> bytes);
+
 class TlsLayer {
  public:
   TlsLayer(const LinkSecurity& security, bool is_client, Nanoseconds now);
