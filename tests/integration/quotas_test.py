@@ -113,7 +113,7 @@ def test_a_project_has_its_share_of_a_tenants_limits(cloud):
         if status == 429:
             refused = answer["error"]
             break
-    assert refused["code"] == "insufficient_quota" and re.search(r"project's share .*: of [\d.]+ USD, [\d.]+ are spent, [\d.]+ held by requests in flight, and this one may cost up to [\d.]+$",
+    assert refused["code"] == "insufficient_quota" and re.search(r"project's share .*: of [\d.]+ USD, [\d.]+ are spent, [\d.]+ held by requests in flight, and this one may cost up to [\d.]+: ",
                                                                refused["message"]), refused
     assert int(database.rows("SELECT spent_micro + held_micro FROM account WHERE project = 'search'")[0][0]) <= cap // 4
     assert spent < cap and complete(server, chat, 5)[0] == 200
