@@ -163,6 +163,8 @@ TEST_CASE("batches of different rows give what each gives alone, in one call") {
     for (size_t i = 0; i < cases.size(); ++i) {
       CAPTURE(Name(path), i, cases[i].rows);
       const std::vector<float> alone = Multiply(cases[i], x[i / 2], counts[i / 2], one, path);
+      REQUIRE(alone.size() == y[i].size());
+      if (alone.empty()) continue;  // no rows: memcmp takes no null pointer
       REQUIRE(std::memcmp(alone.data(), y[i].data(), alone.size() * 4) == 0);
     }
   }
