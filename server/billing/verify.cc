@@ -107,8 +107,13 @@ class Verifier {
         if (!usage.charge.IsZero()) Differ("usage ", usage.record.id, " is open, and charged");
         continue;
       }
-      ++(usage.record.end == UsageEnd::kInterrupted ? report_.interrupted : report_.posted);
-      if (usage.record.end != UsageEnd::kInterrupted && !usage.confirmed) ++report_.unconfirmed;
+      if (usage.record.end == UsageEnd::kInterrupted) {
+        ++report_.interrupted;
+        ++interrupted_[{usage.record.tenant, MonthOf(usage.record.ended_us)}];
+      } else {
+        ++report_.posted;
+        if (!usage.confirmed) ++report_.unconfirmed;
+      }
       CheckCharge(usage);
     }
   }
@@ -221,19 +226,11 @@ class Verifier {
     }
   }
 
-  int64_t Interrupted(const StoredInvoice& stored) const {
-    return std::count_if(
-        contents_.usage.begin(), contents_.usage.end(), [&](const StoredUsage& usage) {
-          const UsageRecord& record = usage.record;
-          return !usage.open && record.end == UsageEnd::kInterrupted &&
-                 record.tenant == stored.tenant && MonthOf(record.ended_us) == stored.month;
-        });
-  }
-
   void CheckInvoice(const StoredInvoice& stored, const std::string& id,
                     const std::vector<UsageRecord>& records) {
-    absl::StatusOr<Invoice> draft = DraftInvoice(
-        book_, {stored.tenant, stored.plan, stored.month, records, Interrupted(stored)});
+    absl::StatusOr<Invoice> draft =
+        DraftInvoice(book_, {stored.tenant, stored.plan, stored.month, records,
+                             interrupted_[{stored.tenant, stored.month}]});
     if (!draft.ok()) return Differ("invoice ", id, ": ", std::string(draft.status().message()));
     const auto closed = FinalInvoice::Close(*std::move(draft), stored.closed_us);
     if (!closed.ok()) return Differ(std::string(closed.status().message()));
@@ -248,6 +245,7 @@ class Verifier {
   LedgerReport report_;
   std::map<std::string, const Transfer*> transfers_;
   std::map<std::string, const UsageRecord*> by_id_;
+  std::map<std::pair<std::string, Month>, int64_t> interrupted_;  // by tenant and month
   std::set<std::string> explained_;
 };
 
