@@ -165,10 +165,11 @@ absl::StatusOr<std::vector<Quota>> ListQuotas(Connection& connection) {
   }
   WL_ASSIGN_OR_RETURN(const Result shares,
                       connection.Run("SELECT tenant, project, thousandths FROM project_share", {}));
+  std::map<std::string, Quota*> by_tenant;
+  for (Quota& quota : quotas) by_tenant[quota.tenant] = &quota;
   for (const Row& row : shares.rows) {
-    for (Quota& quota : quotas) {
-      if (quota.tenant == TextOf(row[0])) quota.shares[TextOf(row[1])] = IntegerOf(row[2]);
-    }
+    const auto quota = by_tenant.find(TextOf(row[0]));
+    if (quota != by_tenant.end()) quota->second->shares[TextOf(row[1])] = IntegerOf(row[2]);
   }
   return quotas;
 }
