@@ -5,6 +5,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "server/metering/usage_rows.h"
+#include "server/money/decimal.h"
 #include "server/money/money.h"
 #include "server/money/proportion.h"
 #include "wafer_backend/base/calendar.h"
@@ -58,10 +59,7 @@ struct Cap {
   const char* why;
 };
 
-std::string Usd(int64_t micro) {
-  const auto money = Money::FromColumns({micro, 0});
-  return money.ok() ? money->Format() : absl::StrCat(micro, "e-6");
-}
+std::string Usd(int64_t micro) { return FormatScaled(micro, 6, 2); }
 
 // How many tokens may be asked for with so much left for a choice, whose cost grows at most evenly
 // with them; both sums are rounded up.
