@@ -28,7 +28,7 @@ class AnswerParts {
   std::vector<AnswerPart> Feed(const Delta& delta);
   // The text is over.
   std::vector<AnswerPart> Finish();
-  // The last call was cut short: by a stop string, or by max_tokens.
+  // The last call was cut short: by a stop token, or by max_tokens.
   bool cut() const { return calls_ && calls_->calls() > 0 && !calls_->calls_are_whole(); }
 
  private:

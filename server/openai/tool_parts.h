@@ -25,8 +25,8 @@ void AppendPart(std::string& out, const ResponseShape& shape, CallIndex index,
 bool AppendCallMessage(std::string& out, const ResponseShape& shape, size_t choice,
                        const Delta& generated);
 
-// "tool_calls" or "function_call" where the model stopped after whole calls; "stop" where a stop
-// string cut one short, with arguments that are not JSON.
+// "tool_calls" or "function_call" where the model stopped after whole calls; "stop" where one of
+// the request's stop_token_ids cut one short, with arguments that are not JSON.
 const char* CallFinishReason(const ResponseShape& shape, FinishReason reason, bool whole_calls);
 
 }  // namespace waferline::openai

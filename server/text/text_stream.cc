@@ -12,7 +12,10 @@ using model::Utf8Start;
 
 TextStream::TextStream(std::shared_ptr<const model::Tokenizer> tokenizer, TextStreamOptions options)
     : tokenizer_(std::move(tokenizer)), options_(std::move(options)) {
+  if (options_.only_calls) options_.stop.clear();
   for (const std::string& stop : options_.stop) finders_.emplace_back(stop);
+  for (const std::string& end : options_.ends) finders_.emplace_back(end);
+  if (!options_.stop.empty() && !options_.calls_begin.empty()) calls_.emplace(options_.calls_begin);
 }
 
 TextStream::Delta TextStream::Feed(TokenId id) {
@@ -63,8 +66,19 @@ TextStream::Delta TextStream::Advance(bool last) {
   return delta;
 }
 
+bool TextStream::BeginsCall(char byte) {
+  ++bytes_;
+  return calls_->Feed(byte) && (!options_.calls_alone || bytes_ == options_.calls_begin.size());
+}
+
 bool TextStream::Hold(std::string_view character, Delta& delta) {
   held_ += character;
+  if (calls_ && std::any_of(character.begin(), character.end(),
+                            [this](char byte) { return BeginsCall(byte); })) {
+    calls_.reset();
+    finders_.erase(finders_.begin(),
+                   finders_.begin() + static_cast<ptrdiff_t>(options_.stop.size()));
+  }
   const std::string* complete = nullptr;  // of those that end here, the longest
   for (StopFinder& finder : finders_) {
     for (char byte : character) {

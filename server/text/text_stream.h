@@ -4,7 +4,8 @@
 //
 // Laws: the texts of all Feed and Finish calls together are valid UTF-8 and, without a stop, equal
 // to the tokens' bytes with each invalid part as U+FFFD; how the bytes are spread over tokens
-// changes nothing. The stop string that is complete first, after min_tokens, ends the text. Held
+// changes nothing. The stop string that is complete first, after min_tokens, ends the text. A call
+// of a tool is not text, so that none is cut in two: from where one begins only `ends` count. Held
 // back at most: the longest stop string and one character. A call takes time in proportion to the
 // token's bytes and the number of stop strings.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +25,11 @@
 namespace waferline::text {
 
 struct TextStreamOptions {
-  std::vector<std::string> stop;  // valid UTF-8, none of them empty
+  std::vector<std::string> stop;  // the request's; valid UTF-8, none of them empty
+  std::vector<std::string> ends;  // the same, of the chat template: they end any answer
+  std::string calls_begin;        // what a call begins with; "": there is none
+  bool calls_alone = false;       // only at the begin of the text
+  bool only_calls = false;        // there is no text
   bool include_stop = false;  // the stop string is part of the text (include_stop_str_in_output)
   uint32_t min_tokens = 0;    // a stop string that one of the first so many completes is text
   bool skip_special = true;   // control tokens give no text, else their names
@@ -55,13 +61,17 @@ class TextStream {
   Delta Advance(bool last);
   // Appends one character to held_; true if that completes a stop string.
   bool Hold(std::string_view character, Delta& delta);
+  // Whether a call begins with this byte.
+  bool BeginsCall(char byte);
   size_t PossibleStop() const;
 
   std::shared_ptr<const model::Tokenizer> tokenizer_;
   TextStreamOptions options_;
-  std::vector<StopFinder> finders_;
-  std::string undecoded_;  // the beginning of a UTF-8 character
-  std::string held_;       // valid UTF-8 that may be the beginning of a stop string
+  std::vector<StopFinder> finders_;  // of `stop`, unless a call has begun, then of `ends`
+  std::optional<StopFinder> calls_;  // until one has begun
+  size_t bytes_ = 0;                 // of the text, as far as calls_ has read
+  std::string undecoded_;            // the beginning of a UTF-8 character
+  std::string held_;                 // valid UTF-8 that may be the beginning of a stop string
   size_t characters_ = 0;
   uint32_t tokens_ = 0;
   bool first_ = true;

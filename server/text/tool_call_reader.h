@@ -33,7 +33,7 @@ class ToolCallReader {
 
   const grammar::ToolCallForm& form() const { return form_; }
   int calls() const { return calls_; }  // begun so far
-  // There is a call, and none was cut short: by a stop string, or by max_tokens.
+  // There is a call, and none was cut short: by a stop token, or by max_tokens.
   bool calls_are_whole() const {
     return calls_ > 0 && (state_ == State::kBehind || state_ == State::kText);
   }

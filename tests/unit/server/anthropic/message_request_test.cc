@@ -86,7 +86,8 @@ TEST_CASE("fields under this protocol's names have a chat's effect") {
   REQUIRE(parsed.ok());
   CHECK(parsed->shape.id == "msg_r1");
   CHECK(parsed->shape.stream);
-  CHECK(parsed->shape.text.stop == std::vector<std::string>{"x", "y", "<|im_end|>"});
+  CHECK(parsed->shape.text.stop == std::vector<std::string>{"x", "y"});
+  CHECK(parsed->shape.text.ends == std::vector<std::string>{"<|im_end|>"});
   CHECK(parsed->requests[0].max_tokens == 9);
   CHECK(parsed->requests[0].sampling.temperature == 0.5f);
   CHECK(parsed->requests[0].sampling.top_k == 3);

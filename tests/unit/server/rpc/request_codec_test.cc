@@ -279,8 +279,8 @@ TEST_CASE("a chat is rendered by the model's template, whose stop strings are ad
   const text::ServedModel& model = *decoded->model;
   const text::ChatMessage same{.role = "user", .content = "hi"};
   CHECK(*decoded->request.prompt == *model.chat->Render({&same, 1}));
-  REQUIRE(decoded->form.text.stop.size() == 1 + model.chat->stop_strings().size());
-  CHECK(decoded->form.text.stop.front() == "mine");
+  CHECK(decoded->form.text.stop == std::vector<std::string>{"mine"});
+  CHECK(decoded->form.text.ends == model.chat->stop_strings());
 }
 
 }  // namespace

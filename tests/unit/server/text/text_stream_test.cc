@@ -192,5 +192,28 @@ TEST_CASE("a token by itself shows its bytes and a text for them") {
   REQUIRE(TextOf(*tokenizer, word).text == " wafer");
 }
 
+TEST_CASE("no stop string ends a call, and each ends the text before one") {
+  const auto tokenizer = Bytes();
+  const auto run = [&](const char* text, TextStreamOptions options) {
+    options.ends = {"<|im_end|>"};
+    return Run(tokenizer, TokensOf(*tokenizer, text), options);
+  };
+  const TextStreamOptions hermes{.stop = {"unit", "\n", "}"}, .calls_begin = "<tool_call>"};
+  const char* call = "<tool_call>\n{\"unit\": 1}\n</tool_call>";
+  CHECK(run(call, hermes) == Shown{call, ""});
+  CHECK(run("Let us <tool_call>unit", hermes) == Shown{"Let us <tool_call>unit", ""});
+  CHECK(run("A unit <tool_call>", hermes) == Shown{"A ", "unit"});
+  CHECK(run("<tool_cal\n", hermes) == Shown{"<tool_cal", "\n"});
+  CHECK(run("<tool_call>unit<|im_end|>unit", hermes) == Shown{"<tool_call>unit", "<|im_end|>"});
+  // What was held back for a stop string is not lost.
+  CHECK(run("<tool_call>uni", {.stop = {">uni!"}, .calls_begin = "<tool_call>"}).text ==
+        "<tool_call>uni");
+  const TextStreamOptions alone{.stop = {"unit"}, .calls_begin = "[", .calls_alone = true};
+  CHECK(run("[f(unit=1)]", alone) == Shown{"[f(unit=1)]", ""});
+  CHECK(run("as [unit", alone) == Shown{"as [", "unit"});
+  CHECK(run("unit<|im_end|>", {.stop = {"unit"}, .only_calls = true}) ==
+        Shown{"unit", "<|im_end|>"});
+}
+
 }  // namespace
 }  // namespace waferline::text
