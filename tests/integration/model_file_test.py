@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import struct
+import subprocess
 import time
 import urllib.error
 
@@ -84,11 +85,37 @@ def test_a_model_file_that_changes_while_it_is_served(tmp_path, how):
         if how == "renamed over":
             assert (code, message) == text
         else:
-            assert code == 500 and str(file) in message and "changed while it is served" in message
+            assert code == 503 and str(file) in message and "changed while it is served" in message
             assert "changed while it is served" in readiness(server)
             shutil.copy(MODEL, file)
             assert complete(server.http, "mine") == text and readiness(server) == '{"status":"ready"}'
         assert get(server.http + "/live")
+
+
+def test_a_copy_over_a_model_file_costs_no_more_than_a_retry(tmp_path):
+    """`cp` empties the file, then writes it: what meets it torn is asked to come again; the others have the tokens that they had."""
+    file = tmp_path / "mine.gguf"
+    data = MODEL.read_bytes()
+    file.write_bytes(data)
+    with Waferd(one_model(tmp_path, file)) as server:
+        text = complete(server.http, "mine")
+        assert text[0] == 200
+        time.sleep(0.02)
+        with file.open("wb") as copy:  # stopped in the middle
+            copy.write(data[:len(data) // 2])
+            copy.flush()
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                post(server.http, "/v1/completions", {"model": "mine", "prompt": "Once", "max_tokens": 4})
+            assert refused.value.code == 503 and float(refused.value.headers["retry-after"]) >= 1
+            copy.write(data[len(data) // 2:])
+        assert complete(server.http, "mine") == text
+    with Waferd(one_model(tmp_path, file)) as server:
+        copies = subprocess.Popen(["sh", "-c", 'for i in 1 2 3 4 5; do cp "$0" "$1"; done', MODEL, file])
+        answers = []
+        while copies.poll() is None or len(answers) < 5:
+            answers.append(complete(server.http, "mine"))
+        assert all(answer == text or answer[0] == 503 and "changed while it is served" in answer[1] for answer in answers), answers
+        assert complete(server.http, "mine") == text and readiness(server) == '{"status":"ready"}'
 
 
 def tensors_of(data):

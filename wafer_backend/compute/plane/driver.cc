@@ -150,7 +150,11 @@ void Driver::Fail(ComputeSequence* sequence, const absl::Status& status) {
   std::erase(waiting_for_slot_, sequence);
   sequence->stage = Stage::kOver;
   const MutexLock lock(&shared_->mutex);
-  sequence->failure = status;
+  // A file that is copied over is torn only meanwhile, so trying again may help.
+  sequence->failure =
+      absl::IsDataLoss(status)
+          ? WithRetryAfter(absl::UnavailableError(status.message()), kRetryAfterLoss)
+          : status;
 }
 
 // Not Unavailable: computed again it would be the same.
