@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ import urllib.error
 
 import pytest
 
-from cloud import BIN, ROOT, Metrics, Waferd, get, post, waferctl
+from cloud import BIN, ROOT, Metrics, Waferd, get, post, sanitized, waferctl
 
 MODEL = ROOT / "deploy/models/demo.gguf"
 DEMO = "deploy/config/demo.yaml"
@@ -82,8 +81,7 @@ def test_a_server_without_memory_for_more_refuses_it(tmp_path):
         assert get(server.http + "/live")
 
 
-@pytest.mark.skipif(re.search(rb"__[at]san_init", (BIN / "waferd").read_bytes()) is not None,
-                    reason="a sanitizer itself takes terabytes of addresses")
+@pytest.mark.skipif(sanitized(), reason="a sanitizer itself takes terabytes of addresses")
 def test_an_address_space_limit_never_ends_the_server():
     with limited("-v 1600000") as server:
         port = int(server.http.rsplit(":", 1)[1])

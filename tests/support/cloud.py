@@ -37,6 +37,12 @@ models:
 """
 
 
+def sanitized():
+    """Whether waferd was built with a sanitizer: it takes terabytes of addresses, and keeps what is freed for a while."""
+    program = BIN / "waferd"
+    return program.exists() and re.search(rb"__[at]san_init", program.read_bytes()) is not None
+
+
 class Waferd:
     def __init__(self, config, *flags):
         self.folder = tempfile.TemporaryDirectory(prefix="waferd-test-")
