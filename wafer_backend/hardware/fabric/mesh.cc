@@ -153,25 +153,25 @@ void Mesh::JoinLinks(const Block& block, int colour, size_t side,
 }
 
 void Mesh::AddRamps(const std::vector<LanePorts>& from) {
-  size_t count = 0, slots = 0;
+  size_t count = 0, ring_count = 0;
   for (size_t i = 0; i < lanes.size(); ++i) {
     for (const Tiles tiles : {from[i][kSides], lanes[i].to[kSides]}) {
       count += tiles != 0;
-      slots += static_cast<size_t>(std::popcount(tiles)) * kRampRoom;
+      ring_count += static_cast<size_t>(std::popcount(tiles));
     }
   }
   ramps.resize(count);
-  ramp_slots.resize(slots);
+  rings.resize(ring_count);
   Ramp* ramp = ramps.data();
-  Wavelet* next = ramp_slots.data();
+  RampRing* next = rings.data();
   const auto add = [&](Tiles tiles) -> Ramp* {
     if (tiles == 0) return nullptr;
     ramp->tiles = tiles;
     for (int room = 0; room < ramp_room; ++room) ramp->room.Add(tiles);
     uint8_t place = 0;
     ForEachTile(tiles, [&](uint32_t at) { ramp->place[at] = place++; });
-    ramp->slots = next;
-    next += place * kRampRoom;
+    ramp->rings = next;
+    next += place;
     return ramp++;
   };
   for (size_t i = 0; i < lanes.size(); ++i) {

@@ -58,7 +58,6 @@ struct Inlet {
 
 // The begins of a lane's links to one side.
 struct Outlet {
-  Tiles tiles = 0;
   UpToTwo room;                        // at the end, as far as known
   Tiles tail = 0;                      // which slot the next one goes to
   std::array<Tiles, 2> returned = {};  // room, written by the end in cycles of either parity
@@ -69,18 +68,21 @@ struct Outlet {
   uint32_t lane = 0;
 };
 
+// A cache line.
+struct alignas(64) RampRing {
+  std::array<Wavelet, kRampRoom> slots;
+};
+
 // What waits between cores and their routers on one lane, in one direction.
 struct Ramp {
   Tiles tiles = 0;
   UpToFifteen ready, room;
   std::array<Tiles, 8> under_way = {};  // by the step, modulo 8, from which on it is ready
-  std::array<uint8_t, kBlockTiles> head = {}, tail = {};  // of each tile's ring of kRampRoom slots
+  std::array<uint8_t, kBlockTiles> head = {}, tail = {};  // of each tile's ring
   std::array<uint8_t, kBlockTiles> place = {};            // of a tile among `tiles`
-  Wavelet* slots = nullptr;
+  RampRing* rings = nullptr;
 
-  Wavelet& At(uint32_t at, uint32_t slot) {
-    return slots[place[at] * kRampRoom + slot % kRampRoom];
-  }
+  Wavelet& At(uint32_t at, uint32_t slot) { return rings[place[at]].slots[slot % kRampRoom]; }
   // Tiles whose room is not all of `capacity`.
   Tiles Filled(int capacity) const {
     Tiles filled = 0;
@@ -170,7 +172,7 @@ struct Mesh {
   std::vector<Inlet> inlets;
   std::vector<Outlet> outlets;
   std::vector<Ramp> ramps;
-  std::vector<Wavelet> ramp_slots;
+  std::vector<RampRing> rings;
   std::vector<Core> cores;
   std::vector<OperationGroup> groups;
   std::vector<GroupProgress> progress;  // of each group
