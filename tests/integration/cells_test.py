@@ -222,5 +222,5 @@ def test_a_file_lists_members_too(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "0 cells\n1 worker, 1 spare\n" in done.stdout and "0:4" in done.stdout
     done = waferctl("fleet", "--registry", "etcd=127.0.0.1:1", timeout=30)
-    assert done.returncode == 1 and "etcd at 127.0.0.1:1" in done.stderr
+    assert done.returncode == 1 and "etcd does not answer at 127.0.0.1:1" in done.stderr
     assert waferctl("fleet", "--registry", "consul=x").returncode == 2

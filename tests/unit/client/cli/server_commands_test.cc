@@ -237,7 +237,10 @@ TEST_CASE("bench run: bad input") {
   CHECK(code({"--rate", "0"}, "--rate: 0 is out of range, must be in [0.001, ") == 2);
   CHECK(code({"--concurrency", "0"}, "--concurrency: 0 is out of range, must be in [1, ") == 2);
   CHECK(code({"--prompts", "/no/such"}, "cannot read /no/such") == 1);
-  CHECK(code({"--prompts", "/dev/null"}, "no prompt") == 1);
+  CHECK(code({"--prompts", "/dev/null"}, "/dev/null is a device") == 1);
+  const std::string empty = std::tmpnam(nullptr);
+  std::ofstream{empty};
+  CHECK(code({"--prompts", empty}, "no prompt") == 1);
   CHECK(code({"--requests", "/no/such/log"}, "'/no/such/log' cannot be written: /no/such") == 2);
   CHECK(code({"--model", "gone"}, "gone") == 1);
 }
