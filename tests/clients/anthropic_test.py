@@ -78,12 +78,18 @@ def test_a_cut_use_has_the_same_input_whole_and_streamed(client, say):
     """What the client makes of the pieces of JSON is what the server shows of the whole: members that had ended."""
     two = {"name": "weather", "input_schema": {"type": "object", "properties": {"place": {"type": "string", "maxLength": 12}, "unit": {"enum": ["C", "F"]}},
                                                "required": ["place", "unit"], "additionalProperties": False}}
-    ask = {"tools": [two], "tool_choice": {"type": "any"}, "max_tokens": 100, "stop_sequences": ["unit"], **GREEDY}
-    whole = say(**ask)
-    assert (whole.stop_reason, whole.stop_sequence, set(whole.content[-1].input)) == ("stop_sequence", "unit", {"place"})
-    with client.messages.stream(model=MODEL, messages=[QUESTION], **ask) as stream:
+    ask = {"tools": [two], "tool_choice": {"type": "any"}, **GREEDY}
+    uncut = say(max_tokens=100, stop_sequences=["unit"], **ask)  # stops text only
+    assert uncut.stop_reason == "tool_use" and set(uncut.content[-1].input) == {"place", "unit"}
+    for most in range(uncut.usage.output_tokens - 1, 0, -1):
+        whole = say(max_tokens=most, **ask)
+        assert whole.stop_reason == "max_tokens"
+        if set(whole.content[-1].input) == {"place"}:
+            break
+    with client.messages.stream(model=MODEL, messages=[QUESTION], max_tokens=most, **ask) as stream:
         final = stream.get_final_message()
-    assert final.stop_reason == "stop_sequence" and final.content[-1].input == whole.content[-1].input
+    assert final.stop_reason == "max_tokens" and final.content[-1].input == whole.content[-1].input
+    assert set(whole.content[-1].input) == {"place"}
 
 
 def test_errors_are_of_the_client_s_classes(client, say):
