@@ -21,11 +21,13 @@ double TwoPhaseCycles(int cores, double length, const Costs& costs) {
   const int last = cores - (groups - 1) * group;  // the last group may be smaller
   const auto after = [&](int size, int index) {
     return (size > 1 ? ChainCycles(size, 1, length, costs) : 0) +
-           (index > 0 ? ChainCycles(index + 1, group, length, costs) : 0);
+           (index > 0 ? ChainCycles(index + 1, group, length, costs) : std::max(0.0, length - 1));
   };
   // A group's first core takes part in both chains, one after the other. The second chain starts
-  // when the last group is done, but cannot pass a group that is not.
-  return groups > 1 ? std::max(after(last, groups - 1), after(group, groups - 2)) : after(last, 0);
+  // when the last group is done, but cannot pass a group that is not; the first core of all takes
+  // it after its own group's.
+  if (groups == 1) return cores > 1 ? ChainCycles(cores, 1, length, costs) : 0;
+  return std::max(after(last, groups - 1), after(group, groups - 2));
 }
 
 double TreeAllreduceCycles(int cores, double length, const Costs& costs) {

@@ -145,7 +145,7 @@ TEST_CASE("a run repeats itself to the last hop, on any number of threads") {
 
 TEST_CASE("on a grid that is not square rows and columns keep their own lengths") {
   for (const Collective* collective : Collectives()) {
-    for (const auto& [columns, rows] : {std::pair(7, 30), {30, 7}, {2, 100}}) {
+    for (const auto& [columns, rows] : {std::pair(7, 30), {30, 7}, {2, 100}, {3, 40}, {40, 3}}) {
       const CollectiveSize size{columns, 8, 2, rows};
       if (collective->square) {
         CHECK(RunCollective(*collective, size).status().message().find("must be square") !=
