@@ -110,7 +110,14 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
 
 absl::Status WriteFileAtOnce(const std::string& path, std::string_view text) {
   struct stat info;
-  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return WriteFile(path, text);
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    // Of a pipe that nobody reads this fails, where WriteFile would wait for a reader.
+    const int reader = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (reader < 0) return Failed(absl::StatusCode::kUnavailable, "write", path);
+    const absl::Status written = WriteFile(path, text);
+    close(reader);
+    return written;
+  }
   const std::string fresh = path + ".new";
   if (Write(fresh, text) && std::rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
   return Failed(absl::StatusCode::kUnavailable, "write", path);

@@ -43,6 +43,9 @@ TEST_CASE("a file that is on the disk when it is written is whole, and leaves no
     CHECK(*ReadFile(path) == text);
   }
   CHECK_FALSE(std::filesystem::exists(path + ".new"));
+  const std::string pipe = Folder() / "unread";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(WriteFileAtOnce(pipe, "text").message().find("cannot write /") == 0);  // and does not wait
   CHECK(WriteFileDurably(Folder() / "no" / "file", "").message().find("cannot write /") == 0);
 }
 
