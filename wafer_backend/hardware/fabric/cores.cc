@@ -77,8 +77,8 @@ class Cores {
   // One wavelet of an operation, for cores that have it on their ramp and room for what they give.
   template <Kind kKind>
   void Advance(OperationGroup& group, Tiles tiles) {
-    constexpr bool kTakes = kKind != Kind::kSend;
-    constexpr bool kGives = kKind != Kind::kReceive && kKind != Kind::kAdd;
+    constexpr bool kTakes = Takes(kKind);
+    constexpr bool kGives = Gives(kKind);
     constexpr bool kAdds = kKind == Kind::kAdd || kKind == Kind::kAddAndSend;
     const OperationGroup::Key key = group.key;
     Ramp* const in = kTakes ? lanes_[key.in].down : nullptr;

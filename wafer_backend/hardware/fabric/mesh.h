@@ -105,10 +105,10 @@ struct Lane {
   Tiles streaming = 0, waiting = 0;
 };
 
-inline bool Takes(Operation::Kind kind) {
+constexpr bool Takes(Operation::Kind kind) {
   return kind != Operation::Kind::kSend && kind != Operation::Kind::kCompute;
 }
-inline bool Gives(Operation::Kind kind) {
+constexpr bool Gives(Operation::Kind kind) {
   return kind == Operation::Kind::kSend || kind == Operation::Kind::kAddAndSend ||
          kind == Operation::Kind::kReceiveAndSend;
 }

@@ -134,8 +134,6 @@ class Routers {
     const Tiles moved = able & ~taken;
     if (moved == 0) return 0;
     for (size_t port = 0; port < busy_.size(); ++port) busy_[port] |= moved & lane.to[port];
-    const Tiles down = moved & lane.to[kToCore];
-
     for (size_t side = 0; side < kSides; ++side) {
       if (lane.in[side] != nullptr) FromLink(lane, *lane.in[side], moved & wants.from[side]);
     }
@@ -143,7 +141,7 @@ class Routers {
     for (size_t side = 0; side < kSides; ++side) {
       if (lane.out[side] != nullptr) Announce(*lane.out[side], moved & lane.to[side]);
     }
-    if (down != 0) {
+    if (const Tiles down = moved & lane.to[kToCore]; down != 0) {
       lane.down->room.Remove(down);
       lane.down->under_way[(step_ + static_cast<uint32_t>(mesh_.ramp_cycles)) % 8] |= down;
       ForEachTile(down, [&](uint32_t at) { ++lane.down->tail[at]; });
