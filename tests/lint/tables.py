@@ -22,11 +22,17 @@ RULES = [
     ("name", r"(std::)?(timegm|gmtime_r?|localtime_r?|strftime)", ("server/text/jinja/",), "take absl's time, or base/calendar.h"),
     ("name", f"std::({MUTEXES})", ("wafer_backend/base/",), "take base/mutex.h, which the compiler checks"),
 ]
+TEST_RULES = [
+    ("name", r"(\w+::)*temp_directory_path|mkdtemp", ("tests/support/temporary_folder.h",),
+     "take a test::TemporaryFolder: a fixed name fails when an earlier run was killed"),
+    ("string", r"/tmp/.*(?<!XXXXXX)", (), "take a test::TemporaryFolder: a fixed name fails when an earlier run was killed"),
+]
 
 
-def main(root):
-    rules = [(kind, re.compile(pattern), places, remedy) for kind, pattern, places, remedy in RULES]
-    files = sorted(p for top in TOPS for p in (root / top).rglob("*") if p.suffix in (".h", ".cc"))
+def check(root, tops, rules):
+    """The number of files below the folders, and what they break."""
+    rules = [(kind, re.compile(pattern), places, remedy) for kind, pattern, places, remedy in rules]
+    files = sorted(p for top in tops for p in (root / top).rglob("*") if p.suffix in (".h", ".cc"))
     errors = []
     for path in files:
         name = path.relative_to(root).as_posix()
@@ -34,10 +40,17 @@ def main(root):
             for ruled, pattern, places, remedy in rules:
                 if kind == ruled and pattern.fullmatch(text) and not name.startswith(places):
                     errors.append(f"{name}:{line}: {text}: {remedy}")
+    return len(files), errors
+
+
+def main(root):
+    files, errors = check(root, TOPS, RULES)
+    tests, test_errors = check(root, ("tests",), TEST_RULES)
+    errors += test_errors
     for error in errors:
         print(error)
-    print(f"{len(files)} files, {len(errors)} errors")
-    return 1 if errors or not files else 0
+    print(f"{files + tests} files, {len(errors)} errors")
+    return 1 if errors or not files or not tests else 0
 
 
 if __name__ == "__main__":

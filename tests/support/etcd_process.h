@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/temporary_folder.h"
+
 namespace waferline {
 
 inline int FreePort() {
@@ -33,15 +35,12 @@ class EtcdProcess {
   static bool Installed() { return access("/usr/bin/etcd", X_OK) == 0; }
 
   explicit EtcdProcess(int members = 1) {
-    char name[] = "/tmp/etcd-test-XXXXXX";
-    folder_ = mkdtemp(name);
     for (int i = 0; i < members; ++i)
       members_.push_back({.client = FreePort(), .peer = FreePort()});
     for (int i = 0; i < members; ++i) Start(i);
   }
   ~EtcdProcess() {
     for (size_t i = 0; i < members_.size(); ++i) Kill(static_cast<int>(i));
-    std::filesystem::remove_all(folder_);
   }
   EtcdProcess(const EtcdProcess&) = delete;
   EtcdProcess& operator=(const EtcdProcess&) = delete;
@@ -79,7 +78,7 @@ class EtcdProcess {
                              "--log-level",
                              "error",
                              "--log-outputs",
-                             folder_ + "/log",
+                             folder_.File("log"),
                              "--unsafe-no-fsync"});
   }
   void Kill(int i) {
@@ -105,7 +104,7 @@ class EtcdProcess {
     pid_t pid = 0;
   };
   static std::string Host(int port) { return "127.0.0.1:" + std::to_string(port); }
-  std::string DataOf(int i) const { return folder_ + "/m" + std::to_string(i); }
+  std::string DataOf(int i) const { return folder_.File("m" + std::to_string(i)); }
   static void Spawn(pid_t* pid, std::vector<std::string> words) {
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -113,7 +112,7 @@ class EtcdProcess {
     posix_spawn(pid, argv[0], nullptr, nullptr, argv.data(), environ);
   }
 
-  std::string folder_;
+  const test::TemporaryFolder folder_;
   std::vector<Member> members_;
 };
 

@@ -11,18 +11,14 @@
 #include <vector>
 
 #include "client/cli/certs/certificate_authority.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/tls/credentials.h"
 
 namespace waferline::testing {
 
-// Removes its folder at the end.
 class Lab {
  public:
-  Lab() : dir_(std::filesystem::temp_directory_path() / ("wl_tls_" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(dir_);
-    REQUIRE(cli::CertificateAuthority::Create(dir_, "test", kValidSeconds).ok());
-  }
-  ~Lab() { std::filesystem::remove_all(dir_); }
+  Lab() { REQUIRE(cli::CertificateAuthority::Create(dir_, "test", kValidSeconds).ok()); }
 
   // The folder with the new certificate.
   std::string Issue(tls::Role role, const std::string& name = "", const std::string& domain = "d",
@@ -39,7 +35,8 @@ class Lab {
 
  private:
   static constexpr int64_t kValidSeconds = 3600;
-  const std::filesystem::path dir_;
+  const test::TemporaryFolder folder_;
+  const std::filesystem::path dir_ = folder_.path();
 };
 
 // As links use them.

@@ -9,6 +9,7 @@
 
 #include "tests/reference/reference_model.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 
 namespace waferline::cli {
 namespace {
@@ -21,12 +22,12 @@ class ModelOnDisk {
     REQUIRE(file.ok());
     file_ = *file;
   }
-  ~ModelOnDisk() { unlink(path_.c_str()); }
   const std::string& path() const { return path_; }
   const model::GgufFile& file() const { return *file_; }
 
  private:
-  const std::string path_ = "/tmp/waferline_logits_" + std::to_string(getpid()) + ".gguf";
+  const test::TemporaryFolder folder_;
+  const std::string path_ = folder_.File("model.gguf");
   std::shared_ptr<const model::GgufFile> file_;
 };
 

@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/client/cli/waferctl_process.h"
 
 namespace waferline::cli {
@@ -18,12 +19,9 @@ namespace {
 namespace json = boost::json;
 
 struct ModelFile {
-  explicit ModelFile(const test::GgufWriter& writer)
-      : path("/tmp/waferline_cli_" + std::to_string(getpid()) + ".gguf") {
-    writer.WriteFile(path);
-  }
-  ~ModelFile() { std::remove(path.c_str()); }
-  const std::string path;
+  explicit ModelFile(const test::GgufWriter& writer) { writer.WriteFile(path); }
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("model.gguf");
 };
 
 TEST_CASE("inspect says what a file holds") {

@@ -7,6 +7,7 @@
 
 #include "tests/reference/reference_model.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/client/cli/waferctl_process.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
@@ -19,15 +20,11 @@ class OnDisk {
     test::RandomModel({}).WriteFile(model());
     std::ofstream(text_file()) << text;
   }
-  ~OnDisk() {
-    unlink(model().c_str());
-    unlink(text_file().c_str());
-  }
-  std::string model() const { return start_ + ".gguf"; }
-  std::string text_file() const { return start_ + ".txt"; }
+  std::string model() const { return folder_.File("model.gguf"); }
+  std::string text_file() const { return folder_.File("text.txt"); }
 
  private:
-  const std::string start_ = "/tmp/waferline_perplexity_" + std::to_string(getpid());
+  const test::TemporaryFolder folder_;
 };
 
 // -log p of the tokens in the second half of a chunk that begins with the begin token.

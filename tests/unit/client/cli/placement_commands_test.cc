@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string>
 
+#include "tests/support/temporary_folder.h"
+
 namespace waferline::cli {
 namespace {
 
@@ -81,7 +83,8 @@ TEST_CASE("wafer faults tells the cost of each kind") {
 }
 
 TEST_CASE("the pictures are SVG documents with what they are about") {
-  const std::string file = "/tmp/waferline_picture_" + std::to_string(getpid()) + ".svg";
+  const test::TemporaryFolder folder;
+  const std::string file = folder.File("picture.svg");
   const struct {
     const char* words;
     const char* shows;

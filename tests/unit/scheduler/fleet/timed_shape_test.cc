@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/files.h"
 
 namespace waferline::fleet {
@@ -20,7 +21,8 @@ TEST_CASE("a model is a shape's name, a YAML file, a config.json or a GGUF file"
   CHECK(yaml->shape.hidden == named->shape.hidden);
   CHECK(named->context == Tokens());
 
-  const std::string json = std::filesystem::temp_directory_path() / "waferline_timed_shape.json";
+  const test::TemporaryFolder folder;
+  const std::string json = folder.File("config.json");
   REQUIRE(WriteFile(json,
                     "{\"num_hidden_layers\": 2, \"hidden_size\": 64, \"num_attention_heads\": 4, "
                     "\"intermediate_size\": 128, \"vocab_size\": 100}")
@@ -41,7 +43,8 @@ TEST_CASE("a model is a shape's name, a YAML file, a config.json or a GGUF file"
 }
 
 TEST_CASE("a GGUF file's experts are timed") {
-  const std::string path = std::filesystem::temp_directory_path() / "waferline_timed_experts.gguf";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("experts.gguf");
   REQUIRE(WriteFile(path, test::RandomModelBytes({.architecture = "llama4", .layers = 4})).ok());
   const auto alternating = LoadTimedShape(path);
   INFO(alternating.status().message());
@@ -56,7 +59,8 @@ TEST_CASE("a GGUF file's experts are timed") {
 }
 
 TEST_CASE("a GGUF file of any dense family is timed with its sizes") {
-  const std::string path = std::filesystem::temp_directory_path() / "waferline_timed_dense.gguf";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("dense.gguf");
   for (const std::string& family : test::ModelFamilies()) {
     if (family == "deepseek2") continue;  // latent KV, with heads of its own
     test::RandomModelSpec spec{.architecture = family, .layers = 7, .hidden = 48, .ffn = 96};

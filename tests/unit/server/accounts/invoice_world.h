@@ -110,7 +110,7 @@ struct World {
   }
 
   billing::PriceBook book = billing::ParsePriceBook("prices.yaml", kBook).value();
-  store::TemporaryFolder folder;
+  store::StoreFolder folder;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Connection> connection;
   std::string cost;

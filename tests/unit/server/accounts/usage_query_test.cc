@@ -39,7 +39,7 @@ struct UsageWorld {
     return sum;
   }
 
-  store::TemporaryFolder folder;
+  store::StoreFolder folder;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Connection> connection;
   metering::UsageBatch batch;

@@ -33,7 +33,7 @@ struct StreamWorld {
     return ReadUsageStream(*connection, {from, tenants, now_us, count}).value();
   }
 
-  store::TemporaryFolder folder;
+  store::StoreFolder folder;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Connection> connection;
   int64_t positions = 0;

@@ -7,6 +7,7 @@
 
 #include "scheduler/fleet/lane_devices.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 
 namespace waferline::app {
 namespace {
@@ -88,12 +89,11 @@ TEST_CASE(
 }
 
 TEST_CASE("a file without a name is called after its path, a part of it after the model") {
-  std::string folder = (std::filesystem::temp_directory_path() / "waferline-one-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const test::TemporaryFolder folder;
   auto writer = test::RandomModel({});
   const auto name_of = [&](const std::string& file) {
-    writer.WriteFile(folder + "/" + file);
-    return Configured({.file = folder + "/" + file, .memory = kPlenty})
+    writer.WriteFile(folder.File(file));
+    return Configured({.file = folder.File(file), .memory = kPlenty})
         .config.models.front()
         .lane.model;
   };
@@ -102,7 +102,6 @@ TEST_CASE("a file without a name is called after its path, a part of it after th
   CHECK(name_of("My Model (v2).Q8_0.gguf") == "my-model-v2-.q8_0");
   CHECK(name_of("Tiny-00001-of-00001.gguf") == "tiny");
   CHECK(name_of("---.gguf") == "model");
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("an id has small letters, digits, dots, underscores and single dashes") {

@@ -94,7 +94,7 @@ struct World {
     return rows;
   }
 
-  store::TemporaryFolder folder;
+  store::StoreFolder folder;
   std::atomic<int64_t> unix_us{1'000'000'000'000'000};
   std::unique_ptr<store::Store> real;
   std::unique_ptr<store::Writer> writer;

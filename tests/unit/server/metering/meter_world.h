@@ -70,7 +70,7 @@ struct World {
     REQUIRE(AddToBalance(*connection, "t", -Money::FromColumns({micro, 0}).value()).ok());
   }
 
-  store::TemporaryFolder folder;
+  store::StoreFolder folder;
   std::unique_ptr<store::Store> real;
   std::unique_ptr<store::Connection> connection;
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "server/runtime/host.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/files.h"
 
 namespace waferline::registry {
@@ -34,9 +35,8 @@ TEST_CASE("Members are read from YAML, and every fault is named") {
 }
 
 TEST_CASE("A file is watched; a faulty one leaves what was known") {
-  char name[] = "/tmp/fleet-test-XXXXXX";
-  const std::string folder = mkdtemp(name);
-  const std::string path = folder + "/fleet.yaml";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("fleet.yaml");
   CHECK(absl::IsNotFound(OpenFileRegistry(path).status()));
   REQUIRE(WriteFile(path, kTwo).ok());
   auto registry = OpenFileRegistry(path);
@@ -51,7 +51,6 @@ TEST_CASE("A file is watched; a faulty one leaves what was known") {
   REQUIRE(WriteFile(path, "workers: nonsense\n").ok());
   CHECK(runtime::WaitFor([&] { return !(*registry)->status().ok(); }, Seconds(10)));
   CHECK((*registry)->snapshot()->workers.size() == 3);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ uintmax_t CommitMany(Database* writer, const std::string& log) {
 }  // namespace
 
 TEST_CASE("the log is copied while commits go on: it stays within its bound and loses nothing") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string path = folder.File("t.db");
   Checkpointer checkpointer(path, kPages);
   {
@@ -67,7 +67,7 @@ TEST_CASE("the log is copied while commits go on: it stays within its bound and 
 }
 
 TEST_CASE("its own thread copies the log, before commits have to") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string path = folder.File("t.db");
   Checkpointer checkpointer(path, kPages);
   Database writer(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
@@ -83,7 +83,7 @@ TEST_CASE("its own thread copies the log, before commits have to") {
 }
 
 TEST_CASE("a reader that keeps the log from beginning again costs no commit") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string path = folder.File("t.db");
   Checkpointer checkpointer(path, kPages);
   Database writer(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);

@@ -49,7 +49,7 @@ struct InUse {
     return IntegerOf(found->rows[0][0]);
   }
 
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string path = folder.File("usage.db");
   std::unique_ptr<Store> store = OpenStore(folder.Url(), Durability::kProcess).value();
   std::unique_ptr<Connection> connection = store->Connect().value();
@@ -226,7 +226,7 @@ struct Killed {
     return InUse::Sum(*connection) - 1;  // the row of before
   }
 
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string path = folder.File("usage.db");
   std::string says;
 };

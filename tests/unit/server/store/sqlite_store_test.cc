@@ -14,7 +14,7 @@
 namespace waferline::store {
 
 TEST_CASE("values come back as they were written") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const auto store = OpenStore(folder.Url(), Durability::kProcess);
   REQUIRE(store.ok());
   const auto connection = (*store)->Connect();
@@ -36,7 +36,7 @@ TEST_CASE("values come back as they were written") {
 }
 
 TEST_CASE("a commit keeps nothing if a statement changes another number of rows than it must") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const auto store = OpenStore(folder.Url(), Durability::kProcess);
   REQUIRE(store.ok());
   const auto connection = (*store)->Connect();
@@ -60,7 +60,7 @@ TEST_CASE("a commit keeps nothing if a statement changes another number of rows 
 }
 
 TEST_CASE("two servers on one SQLite file are refused by name, and the lock ends with its owner") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   {
     const auto first = OpenStore(folder.Url(), Durability::kProcess);
     REQUIRE(first.ok());
@@ -78,7 +78,7 @@ TEST_CASE("two servers on one SQLite file are refused by name, and the lock ends
 
 TEST_CASE(
     "a schema from the future, a file that is not a database and an unknown kind are refused") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   {
     const auto store = OpenStore(folder.Url(), Durability::kProcess);
     REQUIRE(store.ok());
@@ -102,7 +102,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a file keeps its owner when the owner's file is removed") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string file = folder.Url().substr(std::string("sqlite:").size());
   const auto first = OpenStore(folder.Url(), Durability::kProcess);
   REQUIRE(first.ok());
@@ -115,7 +115,7 @@ TEST_CASE("a file keeps its owner when the owner's file is removed") {
 
 TEST_CASE("a pipe in the place of any of a database's files is not waited for") {
   for (const char* end : {"", ".owner", "-wal", "-shm"}) {
-    TemporaryFolder folder;
+    StoreFolder folder;
     const std::string pipe = folder.File(std::string("usage.db") + end);
     REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
     INFO(pipe);
@@ -129,7 +129,7 @@ TEST_CASE("a pipe in the place of any of a database's files is not waited for") 
 }
 
 TEST_CASE("a file has one owner under all its names") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   const std::string file = folder.Url().substr(std::string("sqlite:").size());
   const auto first = OpenStore(folder.Url(), Durability::kProcess);
   REQUIRE(first.ok());
@@ -144,7 +144,7 @@ TEST_CASE("a file has one owner under all its names") {
 }
 
 TEST_CASE("no epoch comes twice, though the database has lost the last ones") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   bool lost = false;
   std::vector<std::string> notices;
   const auto start = [&] {
@@ -193,7 +193,7 @@ TEST_CASE("no epoch comes twice, though the database has lost the last ones") {
 }
 
 TEST_CASE("epochs rise, and all but the owner's own are dead") {
-  TemporaryFolder folder;
+  StoreFolder folder;
   int64_t first = 0;
   {
     const auto store = OpenStore(folder.Url(), Durability::kProcess);

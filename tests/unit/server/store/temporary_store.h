@@ -1,31 +1,20 @@
-// A SQLite store in a folder of its own, removed afterwards; and one whose commits fail on purpose.
+// Where a SQLite store of a test lies; and one whose commits fail on purpose.
 #pragma once
 
 #include <atomic>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "server/store/store.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/check.h"
 #include "wafer_backend/base/seeded_stream.h"
 
 namespace waferline::store {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "wl-store-XXXXXX").string();
-    WL_CHECK(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string File(const std::string& name) const { return (path_ / name).string(); }
+struct StoreFolder : test::TemporaryFolder {
   std::string Url(const std::string& name = "usage.db") const { return "sqlite:" + File(name); }
-
- private:
-  std::filesystem::path path_;
 };
 
 // How commits go wrong. Lost: kept, and the answer does not come (in doubt). Refused: not kept.

@@ -42,7 +42,7 @@ struct World {
   std::unique_ptr<Connection> Reader() { return real->Connect().value(); }
   int64_t Total() { return IntegerOf(Reader()->Run("SELECT sum FROM total", {})->rows[0][0]); }
 
-  TemporaryFolder folder;
+  StoreFolder folder;
   std::unique_ptr<Store> real;
 };
 

@@ -8,6 +8,7 @@
 
 #include "server/text/served_model.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/strings.h"
 
@@ -318,16 +319,14 @@ TEST_CASE("a template is chosen by its name or its file") {
   const absl::Status unknown = FromNameOrPath("chatlm").status();
   REQUIRE(unknown.message() ==
           "there is no chat template 'chatlm', known: chatml, llama3, mistral, zephyr, plain");
-  const std::string path = (std::filesystem::temp_directory_path() /
-                            ("waferline-" + std::to_string(getpid()) + ".jinja"))
-                               .string();
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("own.jinja");
   REQUIRE(absl::IsNotFound(FromNameOrPath(path).status()));
   REQUIRE(WriteFile(path, "{{ messages[0].content }}").ok());
   REQUIRE(FromNameOrPath(path)->name() == path);
   REQUIRE(WriteFile(path, "{{ messages[0].content }}\n{% if %}").ok());
   const std::string error(FromNameOrPath(path).status().message());
   REQUIRE(error.find("chat template (" + path + "): line 2") == 0);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

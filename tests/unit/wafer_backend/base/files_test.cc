@@ -10,18 +10,16 @@
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "tests/support/temporary_folder.h"
 
 namespace waferline {
 namespace {
 
-std::filesystem::path Folder() {
-  const auto folder = std::filesystem::temp_directory_path() / "waferline_files_test";
-  std::filesystem::create_directories(folder);
-  return folder;
-}
+using test::TemporaryFolder;
 
 TEST_CASE("a file comes back as it was written, whatever its bytes and length") {
-  const std::string path = Folder() / "any";
+  const TemporaryFolder folder;
+  const std::string path = folder.File("any");
   for (const size_t length : {size_t{0}, size_t{1}, size_t{65536}, size_t{300'001}}) {
     std::string text(length, '\0');
     for (size_t i = 0; i < length; ++i) text[i] = static_cast<char>(i * 7);
@@ -37,34 +35,37 @@ TEST_CASE("a file comes back as it was written, whatever its bytes and length") 
 }
 
 TEST_CASE("a file that is on the disk when it is written is whole, and leaves nothing behind") {
-  const std::string path = Folder() / "durable";
+  const TemporaryFolder folder;
+  const std::string path = folder.File("durable");
   for (const char* text : {"first", "", "the second"}) {
     REQUIRE(WriteFileDurably(path, text).ok());
     CHECK(*ReadFile(path) == text);
   }
   CHECK_FALSE(std::filesystem::exists(path + ".new"));
-  const std::string pipe = Folder() / "unread";
+  const std::string pipe = folder.File("unread");
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   CHECK(WriteFileAtOnce(pipe, "text").message().find("cannot write /") == 0);  // and does not wait
-  CHECK(WriteFileDurably(Folder() / "no" / "file", "").message().find("cannot write /") == 0);
+  CHECK(WriteFileDurably(folder.File("no/file"), "").message().find("cannot write /") == 0);
 }
 
 TEST_CASE("what cannot be read or written is named") {
+  const TemporaryFolder folder;
   const auto has = [](const absl::Status& status, const std::string& part) {
     INFO(status.ToString());
     return status.message().find(part) != absl::string_view::npos;
   };
-  const absl::Status gone = ReadFile(Folder() / "gone").status();
+  const absl::Status gone = ReadFile(folder.File("gone")).status();
   CHECK(gone.code() == absl::StatusCode::kNotFound);
   CHECK(has(gone, "cannot read /"));
-  CHECK(has(ReadFile(Folder()).status(), "is a folder"));
-  REQUIRE(WriteFile(Folder() / "nine", "123456789").ok());
-  CHECK(has(ReadFile(Folder() / "nine", 8).status(), "is larger than 8 bytes"));
-  CHECK(ReadFile(Folder() / "nine", 9).ok());
-  CHECK(has(WriteFile(Folder() / "no" / "file", ""), "cannot write /"));
+  CHECK(has(ReadFile(folder.path()).status(), "is a folder"));
+  REQUIRE(WriteFile(folder.File("nine"), "123456789").ok());
+  CHECK(has(ReadFile(folder.File("nine"), 8).status(), "is larger than 8 bytes"));
+  CHECK(ReadFile(folder.File("nine"), 9).ok());
+  CHECK(has(WriteFile(folder.File("no/file"), ""), "cannot write /"));
 }
 
 TEST_CASE("what is not a regular file is refused by name, and not waited for") {
+  const TemporaryFolder folder;
   const auto says = [](const std::string& path, const std::string& what) {
     for (const absl::Status& status :
          {ReadFile(path).status(), CheckRegularFile(path, 9), CheckRegularFileOrNew(path)}) {
@@ -72,20 +73,20 @@ TEST_CASE("what is not a regular file is refused by name, and not waited for") {
       CHECK(absl::EndsWith(status.message(), path + what));
     }
   };
-  const std::string pipe = Folder() / "pipe", loop = Folder() / "loop";
-  for (const std::string& old : {pipe, loop}) unlink(old.c_str());
+  const std::string pipe = folder.File("pipe"), loop = folder.File("loop");
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   REQUIRE(symlink(loop.c_str(), loop.c_str()) == 0);
   says(pipe, " is a pipe, not a regular file");
-  says(Folder(), " is a folder, not a regular file");
+  says(folder.path(), " is a folder, not a regular file");
   says("/dev/zero", " is a device, not a regular file");
   says(loop, ": Too many levels of symbolic links");
-  CHECK(CheckRegularFileOrNew(Folder() / "gone").ok());
-  CHECK(absl::IsNotFound(CheckRegularFile(Folder() / "gone", 9)));
+  CHECK(CheckRegularFileOrNew(folder.File("gone")).ok());
+  CHECK(absl::IsNotFound(CheckRegularFile(folder.File("gone"), 9)));
 }
 
 TEST_CASE("a pipe from another program is read to its end, and no further than the bound") {
-  const std::string pipe = Folder() / "from_another";
+  const TemporaryFolder folder;
+  const std::string pipe = folder.File("from_another");
   unlink(pipe.c_str());
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   for (const size_t length : {5, 300'000}) {

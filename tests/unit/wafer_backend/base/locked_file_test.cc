@@ -8,18 +8,16 @@
 #include <string>
 #include <utility>
 
+#include "tests/support/temporary_folder.h"
+
 namespace waferline {
 namespace {
 
-struct LockFolder {
-  LockFolder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
-  ~LockFolder() { std::filesystem::remove_all(path); }
-  std::string path = (std::filesystem::temp_directory_path() / "wl-lock-XXXXXX").string();
-};
+using test::TemporaryFolder;
 
 TEST_CASE("a file has one taker at a time, and its own user alone reads it") {
-  const LockFolder folder;
-  const std::string path = folder.path + "/it";
+  const TemporaryFolder folder;
+  const std::string path = folder.File("it");
   CHECK_FALSE(LockedFile::IsTaken(path));
   {
     auto first = LockedFile::Take(path);
@@ -37,16 +35,16 @@ TEST_CASE("a file has one taker at a time, and its own user alone reads it") {
 }
 
 TEST_CASE("what is not a plain file is refused, and not waited for") {
-  const LockFolder folder;
-  const std::string pipe = folder.path + "/pipe";
+  const TemporaryFolder folder;
+  const std::string pipe = folder.File("pipe");
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   CHECK(absl::IsFailedPrecondition(LockedFile::Take(pipe).status()));
   CHECK_FALSE(LockedFile::IsTaken(pipe));
   CHECK(absl::IsFailedPrecondition(LockedFile::Take("/dev/null").status()));
-  const absl::Status is_folder = LockedFile::Take(folder.path).status();
+  const absl::Status is_folder = LockedFile::Take(folder.path()).status();
   CHECK(absl::IsUnavailable(is_folder));
-  CHECK(is_folder.message() == folder.path + ": is a folder; name a file in it");
-  const std::string missing = folder.path + "/no";
+  CHECK(is_folder.message() == folder.path() + ": is a folder; name a file in it");
+  const std::string missing = folder.File("no");
   const absl::Status no_folder = LockedFile::Take(missing + "/file").status();
   CHECK(absl::IsUnavailable(no_folder));
   CHECK(no_folder.message() ==

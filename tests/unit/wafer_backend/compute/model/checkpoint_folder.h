@@ -1,17 +1,15 @@
 // Folders of random models as checkpoints are laid out, and the errors of spoilt ones.
 #pragma once
 
-#include <stdlib.h>
-
 #include <boost/json/object.hpp>
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "tests/support/checkpoint_writer.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/compute/model/checkpoint.h"
 
 namespace waferline::model {
@@ -19,25 +17,14 @@ namespace json = boost::json;
 using kernels::DType;
 using test::CheckpointWriter;
 
-class Folder {
- public:
-  Folder() {
-    path_ = (std::filesystem::temp_directory_path() / "waferline-folder-XXXXXX").string();
-    REQUIRE(mkdtemp(path_.data()) != nullptr);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-  std::string File(const char* name) const { return path_ + "/" + name; }
+struct Folder : test::TemporaryFolder {
   std::shared_ptr<const GgufFile> Read() const {
-    const auto file = GgufFile::Open(path_);
+    const auto file = GgufFile::Open(path());
     INFO(file.status());
     REQUIRE(file.ok());
     return *file;
   }
-  std::string Error() const { return std::string(GgufFile::Open(path_).status().message()); }
-
- private:
-  std::string path_;
+  std::string Error() const { return std::string(GgufFile::Open(path()).status().message()); }
 };
 
 inline test::RandomModelSpec SpecOf(const std::string& architecture) {

@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 
 namespace waferline::model {
 namespace {
@@ -20,9 +21,6 @@ namespace fs = std::filesystem;
 class Guarded {
  public:
   Guarded() {
-    std::string name = (fs::temp_directory_path() / "waferline-guard-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    path_ = folder_ + "/model.gguf";
     test::GgufWriter writer = test::RandomModel({});
     writer.WriteFile(path_);
     file_ = *GgufFile::Open(path_);
@@ -35,7 +33,6 @@ class Guarded {
     table_at_ = static_cast<std::streamoff>(
         all.find(std::string_view(reinterpret_cast<const char*>(table_.data()), table_.size())));
   }
-  ~Guarded() { fs::remove_all(folder_); }
 
   // A later time of change, as a coarse clock may not give.
   void Touch() {
@@ -52,12 +49,12 @@ class Guarded {
   absl::Status Check() const { return guard_->Check(); }
   bool TableIsAsItWas() const { return std::equal(table_.begin(), table_.end(), was_.begin()); }
 
-  std::string path_;
+  const test::TemporaryFolder folder_;
+  const std::string path_ = folder_.File("model.gguf");
   std::span<const std::byte> table_, norm_;
   std::vector<std::byte> was_;  // the table
 
  private:
-  std::string folder_;
   std::shared_ptr<const GgufFile> file_;
   std::unique_ptr<const FileGuard> guard_;
   std::streamoff table_at_ = 0;  // in the file
@@ -107,13 +104,13 @@ TEST_CASE("a file that is cut is not as it was, until what was cut off is there 
 }
 
 TEST_CASE("a file that changes while it is loaded is refused") {
-  const std::string path = (fs::temp_directory_path() / "waferline-guard-load.gguf").string();
+  const test::TemporaryFolder folder;
+  const std::string path = folder.File("model.gguf");
   test::RandomModel({}).WriteFile(path);
   const auto file = *GgufFile::Open(path);
   const GgufFile::Facts before = file->Look();
   fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(1));
   CHECK(absl::IsDataLoss(FileGuard::Create(file, before, {}).status()));
-  fs::remove(path);
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 #include "wafer_backend/compute/model/gguf_split.h"
 
-#include <stdlib.h>
-
 #include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
 
@@ -18,8 +17,6 @@ using test::GgufWriter;
 class SplitModel {
  public:
   explicit SplitModel(int parts) : parts_(parts) {
-    std::string name = (std::filesystem::temp_directory_path() / "waferline-split-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
     for (int part = 0; part < parts; ++part) {
       GgufWriter& writer = writers_.emplace_back(part == 0 ? test::RandomModel({}) : GgufWriter());
       if (part == 0) total_ = writer.TensorCount();
@@ -30,12 +27,11 @@ class SplitModel {
     }
     for (int i = total_ - 1; i >= 0; --i) writers_[0].MoveTensor(i, writers_[i % parts]);
   }
-  ~SplitModel() { std::filesystem::remove_all(folder_); }
 
   GgufWriter& part(int index) { return writers_[index]; }
   int total() const { return total_; }
   std::string PathOf(int number) const {
-    return SplitPath{folder_ + "/random", 1, static_cast<uint32_t>(parts_)}.PathOf(number);
+    return SplitPath{folder_.File("random"), 1, static_cast<uint32_t>(parts_)}.PathOf(number);
   }
   absl::StatusOr<std::shared_ptr<const GgufFile>> Open(int number = 1) {
     for (int i = 0; i < parts_; ++i) writers_[i].WriteFile(PathOf(i + 1));
@@ -51,7 +47,7 @@ class SplitModel {
 
  private:
   const int parts_;
-  std::string folder_;
+  const test::TemporaryFolder folder_;
   std::vector<GgufWriter> writers_;
   int total_ = 0;
 };

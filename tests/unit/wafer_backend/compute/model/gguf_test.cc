@@ -12,6 +12,7 @@
 
 #include "tests/support/gguf_writer.h"
 #include "tests/support/random_model.h"
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/compute/model/families/families.h"
 #include "wafer_backend/compute/model/tokenizer.h"
@@ -29,11 +30,6 @@ std::string ErrorOf(std::string bytes) {
 template <typename T>
 std::string Raw(T value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-std::string TempPath(const std::string& name) {
-  const char* base = std::getenv("TMPDIR");
-  return std::string(base ? base : "/tmp") + "/waferline_gguf_" + std::to_string(getpid()) + name;
 }
 
 TEST_CASE("metadata comes back by type, and errors name the key") {
@@ -91,7 +87,8 @@ TEST_CASE("tensors lie where the file says, at any alignment") {
 }
 
 TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
-  const std::string path = TempPath(".gguf");
+  const test::TemporaryFolder temporary;
+  const std::string path = temporary.File("a.gguf");
   test::RandomModel({}).WriteFile(path);
   {
     auto file = GgufFile::Open(path);
@@ -117,7 +114,8 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
 }
 
 TEST_CASE("what was released to the system is there again when it is read") {
-  const std::string path = TempPath(".released.gguf");
+  const test::TemporaryFolder temporary;
+  const std::string path = temporary.File("a.gguf");
   test::RandomModel({}).WriteFile(path);
   {
     auto file = GgufFile::Open(path);
@@ -128,7 +126,6 @@ TEST_CASE("what was released to the system is there again when it is read") {
       REQUIRE(std::equal(before.begin(), before.end(), tensor.bytes.begin()));
     }
   }
-  std::remove(path.c_str());
 }
 
 TEST_CASE("headers that lie are refused before memory is taken for them") {

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/wafer_backend/compute/plane/plane_client.h"
 #include "wafer_backend/compute/link/reactor.h"
 #include "wafer_backend/compute/link/typed_link.h"
@@ -28,12 +29,12 @@ class ModelOnDisk {
     REQUIRE(file.ok());
     file_ = *file;
   }
-  ~ModelOnDisk() { unlink(path_.c_str()); }
   const std::string& path() const { return path_; }
   std::shared_ptr<const model::GgufFile> file() const { return file_; }
 
  private:
-  const std::string path_ = "/tmp/waferline_remote_" + std::to_string(getpid()) + ".gguf";
+  const test::TemporaryFolder folder_;
+  const std::string path_ = folder_.File("model.gguf");
   std::shared_ptr<const model::GgufFile> file_;
 };
 

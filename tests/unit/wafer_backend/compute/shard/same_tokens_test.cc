@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "tests/support/checkpoint_writer.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/wafer_backend/compute/shard/shard_chain.h"
 
 namespace waferline::shard {
@@ -209,11 +210,10 @@ TEST_CASE("a folder of safetensors computes the bits of the GGUF file of the sam
   if (spec.architecture != "gemma3") spec.window = 0;  // config.json of the others has none
   spec.vocabulary = test::VocabularyKind::kBytePairs;
   CAPTURE(spec.architecture);
-  std::string folder = (std::filesystem::temp_directory_path() / "waferline-bits-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const test::TemporaryFolder folder;
   const auto gguf = OpenRandom(spec);
-  test::CheckpointWriter(*gguf).Write(folder, 2);
-  const auto read = model::GgufFile::Open(folder);
+  test::CheckpointWriter(*gguf).Write(folder.path(), 2);
+  const auto read = model::GgufFile::Open(folder.path());
   INFO(read.status());
   REQUIRE(read.ok());
   kernels::ThreadPool pool(2);
@@ -227,7 +227,6 @@ TEST_CASE("a folder of safetensors computes the bits of the GGUF file of the sam
   const auto ours = logits_of(*read);
   const auto theirs = logits_of(gguf);
   for (size_t i = 0; i < tokens.size(); ++i) CHECK(SameBits(ours[i], theirs[i]));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::silicon {
@@ -141,11 +142,10 @@ TEST_CASE("a name that is not built in says which are; a path is read") {
   CHECK(std::string(Std(missing.status().message())).find("wse-3-2x") != std::string::npos);
   CHECK(LoadHardware("./no/such.yaml").status().code() == absl::StatusCode::kNotFound);
   CHECK(LoadHardware(WAFERLINE_SOURCE_DIR "/deploy/hardware/b200.yaml").ok());
-  const std::string other = std::filesystem::temp_directory_path() / "not-its-name.yaml";
-  std::filesystem::copy_file(WAFERLINE_SOURCE_DIR "/deploy/hardware/b200.yaml", other,
-                             std::filesystem::copy_options::overwrite_existing);
+  const test::TemporaryFolder folder;
+  const std::string other = folder.File("not-its-name.yaml");
+  std::filesystem::copy_file(WAFERLINE_SOURCE_DIR "/deploy/hardware/b200.yaml", other);
   const auto misnamed = LoadHardware(other);
-  std::filesystem::remove(other);
   CHECK(std::string(Std(misnamed.status().message()))
             .find("must be the file's name, 'not-its-name'") != std::string::npos);
 }

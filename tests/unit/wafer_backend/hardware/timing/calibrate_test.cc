@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "wafer_backend/base/strings.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
 #include "wafer_backend/hardware/timing/least_squares.h"
@@ -100,10 +101,9 @@ TEST_CASE("a parameter that no point depends on stays where it was") {
   CHECK_FALSE(Fit(problem).ok());
 }
 
-class Folder {
+class Folder : public test::TemporaryFolder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / "waferline_calibrate_test") {
-    std::filesystem::create_directories(path_);
+  Folder() {
     Write("mesh_gemv.csv", "algorithm,P,m,n,cycles\nk_tree,120,4320,4320,1026.0\n");
     Write("mesh_gemm.csv", "P,N,cycles\n360,4320,511841\n");
     Write("decode_layer.csv",
@@ -112,14 +112,9 @@ class Folder {
     Write("vendor.csv",
           "model,date,wafers,weights,tokens_per_s,spec,source\nm,2024,,fp16,3.5,no,a, b and c\n");
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
   void Write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
+    std::ofstream(File(name)) << text;
   }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
 };
 
 TEST_CASE("measurement files: read, and every bad field reported") {
