@@ -77,7 +77,7 @@ class Peer:
                        *(["-d", options.depth] if work == 1 and options.depth else []), "-r", 1, "-o", "json"])
             return json.loads(out)[0]["avg_ts"]
         before = max(1, options.depth)
-        positions = work * (options.generate + before)
+        positions = work * -(-(options.generate + before) // 256) * 256  # it rounds down what is not whole
         out = run([self.folder / "llama-batched-bench", "-m", model, "-t", options.threads, "-npp", before, "-ntg", options.generate, "-npl", work,
                    "-c", positions, "--output-format", "jsonl"])
         lines = re.findall(r"^\{.*\}$", out, re.MULTILINE)
