@@ -194,7 +194,7 @@ std::vector<cli::Flag> Flags() {
       cli::ChoiceFlag("cpu", "NAME",
                       "instructions to use, the same in all processes of a model; the best of "
                       "this machine if not given",
-                      {"portable", "avx2", "avx512", "avx512-bf16"}),
+                      kernels::CpuPathNames()),
       cli::TextFlag("config", "FILE", "the configuration file")
           .Default("deploy/config/demo.yaml")
           .With("role", {kServe}),

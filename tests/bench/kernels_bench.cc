@@ -168,11 +168,12 @@ int main(int argc, char** argv) {
                    "[--json]\n");
       return 2;
     }
-    if (flag == "--cpu" && !waferline::kernels::ChoosePath(value).ok()) {
-      std::fprintf(stderr,
-                   "--cpu %s: not portable, avx2, avx512 or avx512-bf16, or not of this machine\n",
-                   value);
-      return 2;
+    if (flag == "--cpu") {
+      const absl::Status chosen = waferline::kernels::ChoosePath(value);
+      if (!chosen.ok()) {
+        std::fprintf(stderr, "--cpu: %s\n", std::string(chosen.message()).c_str());
+        return 2;
+      }
     }
     if (flag == "--threads") options.threads = std::atoi(value);
     if (flag == "--rounds") options.rounds = std::max(1, std::atoi(value));

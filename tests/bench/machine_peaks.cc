@@ -82,6 +82,24 @@ WL_AVX2 void Int8Avx2() {
   }
 }
 
+WL_AVX2 void Int8AvxVnni() {
+  __m256i sum[kChains] = {};
+  const __m256i x = _mm256_set1_epi8(1);
+  for (int64_t i = 0; i < kTurns; ++i) {
+#pragma GCC unroll 12
+    for (__m256i& s : sum) asm volatile("%{vex%} vpdpbusd %1, %1, %0" : "+x"(s) : "x"(x));
+  }
+}
+
+WL_AVX2 void Int16AvxVnni() {
+  __m256i sum[kChains] = {};
+  const __m256i x = _mm256_set1_epi16(1);
+  for (int64_t i = 0; i < kTurns; ++i) {
+#pragma GCC unroll 12
+    for (__m256i& s : sum) asm volatile("%{vex%} vpdpwssd %1, %1, %0" : "+x"(s) : "x"(x));
+  }
+}
+
 // (What adds them up takes the same units now and then: 0.81 of this is the most.)
 WL_AVX2 void Int16Avx2() {
   __m256i sum[kChains] = {};
@@ -144,6 +162,8 @@ Loops LoopsOf(CpuPath path) {
     case CpuPath::kAvx512:
     case CpuPath::kAvx512Bf16:
       return {{Int8Avx512, 128}, {Int16Avx512, 64}, {F32Avx512, 32}, ReadAvx512};
+    case CpuPath::kAvxVnni:
+      return {{Int8AvxVnni, 64}, {Int16AvxVnni, 32}, {F32Avx2, 16}, ReadAvx2};
     case CpuPath::kAvx2:
       return {{Int8Avx2, 64}, {Int16Avx2, 32}, {F32Avx2, 16}, ReadAvx2};
     case CpuPath::kPortable:

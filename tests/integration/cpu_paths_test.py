@@ -11,7 +11,9 @@ from cloud import BIN
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the paths are of x86-64")
 
 VECTORS = re.compile(r"^v[a-z]|%[yz]mm|%k[0-7]")  # AVX and later
-BEYOND_AVX2 = re.compile(r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])\b|^vpdp")
+BEYOND_AVX2 = re.compile(r"%zmm|%k[0-7]|%[xy]mm(1[6-9]|2\d|3[01])\b|^vpdp|\{evex\}")
+VNNI = re.compile(r"\{vex\} +vpdp(busd|wssd) ")
+AVX_VNNI = re.compile(r"ackedWeightsI\w*DTypeE\d+ELb1E|MultiplyInt16Tile\w*ILb1E")
 BF16 = re.compile(r"^v(dpbf16ps|cvtne2?ps2bf16)$")
 # Of AVX-512's extensions those that kAvx512 does not ask for, and VNNI only in the forms that it does.
 OTHER = re.compile(r"^(vperm[bit]?2?b|vpcompress[bw]|vpexpand[bw]|vpsh[lr]dv?[wdq]|vpmadd52.*|vpopcnt.*|vpshufbitqmb|vpmultishiftqb|"
@@ -35,6 +37,7 @@ def instructions(program):
 @pytest.mark.parametrize("program", ["waferd", "waferctl"])
 def test_every_instruction_is_of_its_functions_path(program):
     seen = {"N_AVX2": 0, "N_AVX3": 0}
+    vnni = 0  # within AVX2's
     for function, mnemonic, operands in instructions(program):
         text = f"{mnemonic} {operands}"
         if not VECTORS.search(text):
@@ -44,7 +47,10 @@ def test_every_instruction_is_of_its_functions_path(program):
         seen[path] += 1
         if path == "N_AVX2":
             assert not BEYOND_AVX2.search(text), f"{function}{text}"
+            if VNNI.match(text):
+                assert AVX_VNNI.search(function), f"{function}{text}"
+                vnni += 1
         if BF16.match(mnemonic):  # attention of avx512-bf16
             assert re.search("MultiplyPairTile|TakePage|AttendAsILb1E", function), f"{function}{text}"
         assert mnemonic in HALVES or not OTHER.match(mnemonic), f"{function}{text}"
-    assert min(seen.values()) > 1000, seen
+    assert min(seen.values()) > 1000 and vnni > 1000, (seen, vnni)

@@ -19,7 +19,7 @@ Flag CpuFlag() {
   return ChoiceFlag("cpu", "NAME",
                     "instructions to use; the best of this machine if not given, but for "
                     "avx512-bf16, which rounds attention more",
-                    {"portable", "avx2", "avx512", "avx512-bf16"});
+                    kernels::CpuPathNames());
 }
 
 int ThreadsOf(const Arguments& arguments) {

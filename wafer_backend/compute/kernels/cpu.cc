@@ -5,25 +5,35 @@
 #endif
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "wafer_backend/base/strings.h"
 
 namespace waferline::kernels {
 namespace {
 
 CpuPath& Chosen() {
-  static CpuPath path = Supports(CpuPath::kAvx512) ? CpuPath::kAvx512
-                        : Supports(CpuPath::kAvx2) ? CpuPath::kAvx2
-                                                   : CpuPath::kPortable;
+  static CpuPath path = [] {
+    CpuPath best = CpuPath::kPortable;
+    for (const CpuPath each : kCpuPaths) {
+      if (each != CpuPath::kAvx512Bf16 && Supports(each)) best = each;
+    }
+    return best;
+  }();
   return path;
 }
 
 }  // namespace
 
 #if defined(__x86_64__) && !defined(WAFERLINE_ONE_CPU_PATH)
-// clang 14 does not know this feature by name. Intel SDM 2A, CPUID leaf 1: ECX bit 29.
+// clang 14 does not know these features by name. Intel SDM 2A, CPUID leaf 1: ECX bit 29; leaf 7,
+// subleaf 1: EAX bit 4.
 static bool HasF16c() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 29 & 1) != 0;
+}
+static bool HasAvxVnni() {
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 }
 #endif
 
@@ -39,6 +49,8 @@ bool Supports(CpuPath path) {
       return true;
     case CpuPath::kAvx2:
       return avx2;
+    case CpuPath::kAvxVnni:
+      return avx2 && HasAvxVnni();
     case CpuPath::kAvx512:
       return avx512;
     case CpuPath::kAvx512Bf16:
@@ -51,8 +63,7 @@ bool Supports(CpuPath path) {
 CpuPath BestPath() { return Chosen(); }
 
 absl::Status ChoosePath(std::string_view name) {
-  for (const CpuPath path :
-       {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512, CpuPath::kAvx512Bf16}) {
+  for (const CpuPath path : kCpuPaths) {
     if (name != Name(path)) continue;
     if (!Supports(path)) {
       return absl::InvalidArgumentError(
@@ -61,8 +72,8 @@ absl::Status ChoosePath(std::string_view name) {
     Chosen() = path;
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "CPU path \"", Absl(name), "\" is not one of portable, avx2, avx512, avx512-bf16"));
+  return absl::InvalidArgumentError(absl::StrCat("CPU path \"", Absl(name), "\" is not one of ",
+                                                 absl::StrJoin(CpuPathNames(), ", ")));
 }
 
 std::string_view Name(CpuPath path) {
@@ -71,12 +82,20 @@ std::string_view Name(CpuPath path) {
       return "portable";
     case CpuPath::kAvx2:
       return "avx2";
+    case CpuPath::kAvxVnni:
+      return "avx-vnni";
     case CpuPath::kAvx512:
       return "avx512";
     case CpuPath::kAvx512Bf16:
       return "avx512-bf16";
   }
   return "";
+}
+
+std::vector<std::string> CpuPathNames() {
+  std::vector<std::string> names;
+  for (const CpuPath path : kCpuPaths) names.emplace_back(Name(path));
+  return names;
 }
 
 }  // namespace waferline::kernels

@@ -3,7 +3,10 @@
 // with it (law 4). Plain values, any thread.
 #pragma once
 
+#include <array>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -12,12 +15,17 @@ namespace waferline::kernels {
 enum class CpuPath {
   kPortable,  // any CPU
   kAvx2,      // AVX2, FMA, F16C
+  kAvxVnni,   // the same with AVX-VNNI (Alder Lake and later); the bits of kAvx2
   kAvx512,    // AVX-512 F, BW, DQ, VL, CD, VNNI (Cascade Lake, Ice Lake, Zen 4 and later)
   // The same with AVX-512 BF16 (Cooper Lake, Zen 4, Sapphire Rapids), which attention's products
   // round to (attention.h): long prompts are faster, scores and weights have 8 bits instead of 24.
   // Only if chosen.
   kAvx512Bf16,
 };
+
+// Slowest first.
+inline constexpr std::array kCpuPaths = {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvxVnni,
+                                         CpuPath::kAvx512, CpuPath::kAvx512Bf16};
 
 constexpr bool UsesAvx512(CpuPath path) {
   return path == CpuPath::kAvx512 || path == CpuPath::kAvx512Bf16;
@@ -35,5 +43,6 @@ absl::Status ChoosePath(std::string_view name);
 bool Supports(CpuPath path);
 
 std::string_view Name(CpuPath path);
+std::vector<std::string> CpuPathNames();
 
 }  // namespace waferline::kernels

@@ -1,7 +1,8 @@
 // One source, three CPU paths: a kernel's .cc is compiled by Highway's foreach_target.h for AVX-512
 // (HWY_AVX3; what it adds in VNNI and BF16 instructions is checked by Supports), AVX2 and the
 // portable baseline, and WL_FOR_PATH picks one of them by an argument instead of Highway's
-// process-wide choice, so that tests reach each.
+// process-wide choice, so that tests reach each. Integer products have AVX-VNNI's instructions as a
+// second form within AVX2 (kVnni).
 //
 // Include before any header of Highway.
 #pragma once
@@ -17,7 +18,7 @@ namespace waferline::kernels {
 
 template <typename Function>
 Function PickPath(CpuPath path, Function portable, Function avx2, Function avx512) {
-  return UsesAvx512(path) ? avx512 : path == CpuPath::kAvx2 ? avx2 : portable;
+  return UsesAvx512(path) ? avx512 : path == CpuPath::kPortable ? portable : avx2;
 }
 
 }  // namespace waferline::kernels

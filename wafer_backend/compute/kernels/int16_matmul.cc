@@ -1,9 +1,9 @@
 // Products of F16 and BF16 as integers of 16 bits (int16_form.h). A register tile is up to
 // kInt16Columns rows of activations times kInt16Panels panels; of each output, in rising order:
 //
-//   dot   int32  exact products of a block of 32 columns, an instruction (AVX2: two) a pair of them
-//   part  f32    += float(dot) * 2^exponent, over the 128 columns of a scale
-//   sum   f32    += part * the activations' scale
+//   dot   int32  exact products of a block of 32 columns, an instruction (AVX2 without VNNI: two) a
+//   pair of them part  f32    += float(dot) * 2^exponent, over the 128 columns of a scale sum   f32
+//   += part * the activations' scale
 //
 // The dots fill the registers; the other two wait in the nearest cache. Every CPU path gives the
 // same bits: multiplying by a power of two rounds nothing, so a fused addition rounds like another.
@@ -50,9 +50,18 @@ using Parts = F32x16[kInt16Panels][kColumns];
 template <int kColumns>
 using Sums = float[kInt16Panels][kColumns][kPanelRows];
 
+// By AVX-VNNI on AVX2.
+template <bool kAvxVnni>
+HWY_INLINE I32x16 DotPairsBy(I32x16 sum, U8x64 w, U8x64 x) {
+#if HWY_TARGET == HWY_AVX2
+  if constexpr (kAvxVnni) return DotPairsVnni(sum, w, x);
+#endif
+  return DotPairs(sum, w, x);
+}
+
 // dot = the products of one block. weights: of each panel's block. Of panels from kFetch to before
 // kEndFetch the same place of the next chunk is brought into the second cache.
-template <int kColumns, int kFetch, int kEndFetch>
+template <bool kAvxVnni, int kColumns, int kFetch, int kEndFetch>
 HWY_INLINE void DotBlock(const uint8_t* const (&weights)[kInt16Panels], const int16_t* x,
                          int64_t stride, Dots<kColumns>& dot) {
 #pragma GCC unroll 2
@@ -74,7 +83,7 @@ HWY_INLINE void DotBlock(const uint8_t* const (&weights)[kInt16Panels], const in
     for (int j = 0; j < kColumns; ++j) {
       const U8x64 xs = BroadcastQuad(reinterpret_cast<const int8_t*>(x + j * 2));
 #pragma GCC unroll 2
-      for (int p = 0; p < kInt16Panels; ++p) dot[p][j] = DotPairs(dot[p][j], w[p], xs);
+      for (int p = 0; p < kInt16Panels; ++p) dot[p][j] = DotPairsBy<kAvxVnni>(dot[p][j], w[p], xs);
     }
     x += stride * 2;
   }
@@ -108,7 +117,7 @@ HWY_INLINE void AddParts(const float* scale, const Parts<kColumns>& part, Sums<k
 }
 
 // sum += the products of up to 128 columns, of kColumns of the pass's rows from `first` on.
-template <int kColumns, int kFetch, int kEndFetch>
+template <bool kAvxVnni, int kColumns, int kFetch, int kEndFetch>
 HWY_INLINE void AddChunk(const Int16Pass& pass, int64_t blocks, int first, Sums<kColumns>& sum) {
   Parts<kColumns> part;
 #pragma GCC unroll 2
@@ -125,7 +134,7 @@ HWY_INLINE void AddChunk(const Int16Pass& pass, int64_t blocks, int first, Sums<
       exponents[p] = pass.weights[p] + block * kPanelRows;
     }
     Dots<kColumns> dot;
-    DotBlock<kColumns, kFetch, kEndFetch>(weights, x, pass.stride, dot);
+    DotBlock<kAvxVnni, kColumns, kFetch, kEndFetch>(weights, x, pass.stride, dot);
     AddBlock<kColumns>(exponents, dot, part);
     x += kInt16Block * pass.stride;
   }
@@ -142,7 +151,7 @@ HWY_INLINE void StoreSums(const Int16Pass& pass, int first, const Sums<kColumns>
 }
 
 // Of more rows than registers hold, each half takes a chunk of the weights while that is near.
-template <int kColumns>
+template <bool kAvxVnni, int kColumns>
 HWY_NOINLINE void MultiplyInt16Tile(const Int16Pass& pass_in) {
   constexpr int kFirst = kColumns > kInt16Columns ? (kColumns + 1) / 2 : kColumns;
   constexpr int kSecond = kColumns - kFirst;
@@ -158,10 +167,10 @@ HWY_NOINLINE void MultiplyInt16Tile(const Int16Pass& pass_in) {
   for (int64_t left = pass.blocks; left > 0; left -= kInt16ChunkBlocks) {
     const int64_t blocks = std::min(kInt16ChunkBlocks, left);
     if constexpr (kSecond > 0) {
-      AddChunk<kFirst, 0, 1>(pass, blocks, 0, sum->first);
-      AddChunk<kSecond, 1, kInt16Panels>(pass, blocks, kFirst, sum->second);
+      AddChunk<kAvxVnni, kFirst, 0, 1>(pass, blocks, 0, sum->first);
+      AddChunk<kAvxVnni, kSecond, 1, kInt16Panels>(pass, blocks, kFirst, sum->second);
     } else {
-      AddChunk<kFirst, 0, kWorthFetching ? kInt16Panels : 0>(pass, blocks, 0, sum->first);
+      AddChunk<kAvxVnni, kFirst, 0, kWorthFetching ? kInt16Panels : 0>(pass, blocks, 0, sum->first);
     }
     pass.x += blocks * kInt16Block * pass.stride;
     pass.scale += pass.stride;
@@ -171,15 +180,16 @@ HWY_NOINLINE void MultiplyInt16Tile(const Int16Pass& pass_in) {
   if constexpr (kSecond > 0) StoreSums<kSecond>(pass, kFirst, sum->second);
 }
 
-template <int... kColumns>
+template <bool kAvxVnni, int... kColumns>
 HWY_INLINE void MultiplyInt16TileOf(int64_t columns, const Int16Pass& pass,
                                     std::integer_sequence<int, kColumns...>) {
-  ((columns == kColumns + 1 ? MultiplyInt16Tile<kColumns + 1>(pass) : void()), ...);
+  ((columns == kColumns + 1 ? MultiplyInt16Tile<kAvxVnni, kColumns + 1>(pass) : void()), ...);
 }
 
 // Rows [j, j + columns) of the group, whose first is `first_row`, times panels from `first` on.
-HWY_INLINE void MultiplyInt16Rows(const ProductTask& task, int64_t first, const ColumnGroup& group,
-                                  int64_t first_row, int64_t j, int64_t columns) {
+template <bool kAvxVnni>
+void MultiplyInt16Rows(const ProductTask& task, int64_t first, const ColumnGroup& group,
+                       int64_t first_row, int64_t j, int64_t columns) {
   const PackedMatrix& m = *task.product->weights;
   Int16Pass pass{.blocks = Int16Blocks(m.cols()),
                  .x = group.int16.q + j * 2,
@@ -193,10 +203,12 @@ HWY_INLINE void MultiplyInt16Rows(const ProductTask& task, int64_t first, const 
     pass.y[p] = task.product->y + (first_row + j) * m.rows() + panel * kPanelRows;
     pass.rows[p] = panel == first + p ? std::min(kPanelRows, m.rows() - panel * kPanelRows) : 0;
   }
-  MultiplyInt16TileOf(columns, pass, std::make_integer_sequence<int, kInt16TileColumns>());
+  MultiplyInt16TileOf<kAvxVnni>(columns, pass,
+                                std::make_integer_sequence<int, kInt16TileColumns>());
 }
 
-void MultiplyInt16(const ProductTask& task) {
+template <bool kAvxVnni>
+void MultiplyInt16By(const ProductTask& task) {
   for (int64_t first = task.first_panel; first < task.end_panel; first += kInt16Panels) {
     int64_t row = 0;
     for (const ColumnGroup& group : task.groups) {
@@ -204,11 +216,19 @@ void MultiplyInt16(const ProductTask& task) {
           (group.count + kInt16TileColumns - 1) / kInt16TileColumns;  // as even as can be
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t j = group.count * tile / tiles;
-        MultiplyInt16Rows(task, first, group, row, j, group.count * (tile + 1) / tiles - j);
+        MultiplyInt16Rows<kAvxVnni>(task, first, group, row, j,
+                                    group.count * (tile + 1) / tiles - j);
       }
       row += group.count;
     }
   }
+}
+
+void MultiplyInt16(const ProductTask& task, [[maybe_unused]] CpuPath path) {
+#if HWY_TARGET == HWY_AVX2
+  if (path == CpuPath::kAvxVnni) return MultiplyInt16By<true>(task);
+#endif
+  MultiplyInt16By<false>(task);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -219,7 +239,7 @@ HWY_AFTER_NAMESPACE();
 namespace waferline::kernels {
 
 void MultiplyInt16(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyInt16)(task);
+  WL_FOR_PATH(path, MultiplyInt16)(task, path);
 }
 
 }  // namespace waferline::kernels

@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyQ8_0(const ProductTask& task) { MultiplyTask<DType::kQ8_0>(task); }
-void MultiplyQ4_0(const ProductTask& task) { MultiplyTask<DType::kQ4_0>(task); }
+void MultiplyQ8_0(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ8_0>(task, path); }
+void MultiplyQ4_0(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ4_0>(task, path); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -25,8 +25,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
-void MultiplyQ8_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ8_0)(task); }
-void MultiplyQ4_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ4_0)(task); }
+void MultiplyQ8_0(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ8_0)(task, path);
+}
+void MultiplyQ4_0(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ4_0)(task, path);
+}
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE

@@ -14,9 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyQ4_1(const ProductTask& task) { MultiplyTask<DType::kQ4_1>(task); }
-void MultiplyQ5_0(const ProductTask& task) { MultiplyTask<DType::kQ5_0>(task); }
-void MultiplyQ5_1(const ProductTask& task) { MultiplyTask<DType::kQ5_1>(task); }
+void MultiplyQ4_1(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ4_1>(task, path); }
+void MultiplyQ5_0(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ5_0>(task, path); }
+void MultiplyQ5_1(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ5_1>(task, path); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -25,9 +25,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
-void MultiplyQ4_1(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ4_1)(task); }
-void MultiplyQ5_0(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ5_0)(task); }
-void MultiplyQ5_1(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ5_1)(task); }
+void MultiplyQ4_1(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ4_1)(task, path);
+}
+void MultiplyQ5_0(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ5_0)(task, path);
+}
+void MultiplyQ5_1(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ5_1)(task, path);
+}
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE

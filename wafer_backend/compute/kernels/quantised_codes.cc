@@ -13,9 +13,15 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyIQ4_NL(const ProductTask& task) { MultiplyTask<DType::kIQ4_NL>(task); }
-void MultiplyIQ4_XS(const ProductTask& task) { MultiplyTask<DType::kIQ4_XS>(task); }
-void MultiplyMXFP4(const ProductTask& task) { MultiplyTask<DType::kMXFP4>(task); }
+void MultiplyIQ4_NL(const ProductTask& task, CpuPath path) {
+  MultiplyTask<DType::kIQ4_NL>(task, path);
+}
+void MultiplyIQ4_XS(const ProductTask& task, CpuPath path) {
+  MultiplyTask<DType::kIQ4_XS>(task, path);
+}
+void MultiplyMXFP4(const ProductTask& task, CpuPath path) {
+  MultiplyTask<DType::kMXFP4>(task, path);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -25,13 +31,13 @@ HWY_AFTER_NAMESPACE();
 namespace waferline::kernels {
 
 void MultiplyIQ4_NL(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyIQ4_NL)(task);
+  WL_FOR_PATH(path, MultiplyIQ4_NL)(task, path);
 }
 void MultiplyIQ4_XS(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyIQ4_XS)(task);
+  WL_FOR_PATH(path, MultiplyIQ4_XS)(task, path);
 }
 void MultiplyMXFP4(const ProductTask& task, CpuPath path) {
-  WL_FOR_PATH(path, MultiplyMXFP4)(task);
+  WL_FOR_PATH(path, MultiplyMXFP4)(task, path);
 }
 
 }  // namespace waferline::kernels

@@ -1,6 +1,6 @@
 // The integer part of a quantised tile (quantised_tile-inl.h): products of the quads of a block's
 // part, for kPanels panels and kColumns rows of activations. VNNI multiplies a quad at once, AVX2
-// through sums of 16 bits.
+// without it through sums of 16 bits.
 //
 // Compiled once for each Highway target.
 #if defined(WAFERLINE_QUANTISED_DOTS_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -108,6 +108,35 @@ HWY_INLINE const int8_t* AddPairs(const Weights (&w)[kPanels], int64_t block, co
   return x;
 }
 
+// dot[.][j] = products of the part's quads, a quad at a time.
+template <int kHalf, int kPanels, int kColumns, class Weights>
+HWY_INLINE const int8_t* DotByQuads(const Weights (&w)[kPanels], int64_t block,
+                                    const TilePass& pass, const int8_t* x,
+                                    I32x16 (&dot)[kPanels][kColumns]) {
+  const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
+#pragma GCC unroll 12
+  for (int j = 0; j < kColumns; ++j) {
+    // Weights are stored with an offset, as VNNI wants them unsigned: a sum that starts from
+    // -offset * sum(x) comes out as if they were not. Types with minima have no offset.
+    const int32_t zero = 0;
+    constexpr bool kFromZero = Weights::kMinima && Weights::kPairs == 0;
+    const I32x16 start = Broadcast(kFromZero ? &zero : pass.start + part * pass.stride + j);
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      dot[p][j] = start;
+      if constexpr (Weights::kPairs > 0) dot[p][j] = Add(start, w[p].Start(block));
+    }
+  }
+  constexpr int kPaired = Weights::kPairs * 2;
+  constexpr int kQuads = Weights::kHalves ? 4 : 8 - kPaired;
+  if constexpr (Weights::kPairs > 0) {
+    x = AddPairs(w, block, pass, x, dot, std::make_integer_sequence<int, Weights::kPairs>());
+  }
+  x = AddQuads<kHalf * 4 + kPaired>(w, block, pass, x, dot,
+                                    std::make_integer_sequence<int, kQuads>());
+  return x;
+}
+
 #if HWY_TARGET == HWY_AVX2
 
 // dot[j] += products of a quad and of column j, for weights of 8 bits.
@@ -186,8 +215,8 @@ HWY_INLINE const int8_t* AddGroups(const Weights& w, int64_t block, int64_t stri
 // 16-bit sums, and so are those of as many quads as cannot exceed 16 bits: they become 32-bit sums
 // together. Weights of 8 bits are multiplied as 16, two columns a lane.
 template <int kHalf, int kColumns, class Weights>
-HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const TilePass& pass,
-                                 const int8_t* x, I32x16 (&dot)[1][kColumns]) {
+HWY_INLINE const int8_t* DotBySums(const Weights (&w)[1], int64_t block, const TilePass& pass,
+                                   const int8_t* x, I32x16 (&dot)[1][kColumns]) {
   constexpr int kQuads = Weights::kHalves ? 4 : 8;
   constexpr int kTogether = std::min(QuadsTogether(Weights::kLargest), kQuads);
   constexpr int kFirst = kHalf * 4;
@@ -217,37 +246,22 @@ HWY_INLINE const int8_t* DotPart(const Weights (&w)[1], int64_t block, const Til
   }
 }
 
-#else
+#endif
 
 // dot[.][j] = products of the part's quads.
 template <int kHalf, int kPanels, int kColumns, class Weights>
 HWY_INLINE const int8_t* DotPart(const Weights (&w)[kPanels], int64_t block, const TilePass& pass,
                                  const int8_t* x, I32x16 (&dot)[kPanels][kColumns]) {
-  const int64_t part = Weights::kHalves ? block * 2 + kHalf : block;
-#pragma GCC unroll 12
-  for (int j = 0; j < kColumns; ++j) {
-    // Weights are stored with an offset, as VNNI wants them unsigned: a sum that starts from
-    // -offset * sum(x) comes out as if they were not. Types with minima have no offset.
-    const int32_t zero = 0;
-    constexpr bool kFromZero = Weights::kMinima && Weights::kPairs == 0;
-    const I32x16 start = Broadcast(kFromZero ? &zero : pass.start + part * pass.stride + j);
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) {
-      dot[p][j] = start;
-      if constexpr (Weights::kPairs > 0) dot[p][j] = Add(start, w[p].Start(block));
-    }
+#if HWY_TARGET == HWY_AVX2
+  if constexpr (Weights::kVnni) {
+    return DotByQuads<kHalf>(w, block, pass, x, dot);
+  } else {
+    return DotBySums<kHalf>(w, block, pass, x, dot);
   }
-  constexpr int kPaired = Weights::kPairs * 2;
-  constexpr int kQuads = Weights::kHalves ? 4 : 8 - kPaired;
-  if constexpr (Weights::kPairs > 0) {
-    x = AddPairs(w, block, pass, x, dot, std::make_integer_sequence<int, Weights::kPairs>());
-  }
-  x = AddQuads<kHalf * 4 + kPaired>(w, block, pass, x, dot,
-                                    std::make_integer_sequence<int, kQuads>());
-  return x;
-}
-
+#else
+  return DotByQuads<kHalf>(w, block, pass, x, dot);
 #endif
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels

@@ -14,9 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyQ4_K(const ProductTask& task) { MultiplyTask<DType::kQ4_K>(task); }
-void MultiplyQ5_K(const ProductTask& task) { MultiplyTask<DType::kQ5_K>(task); }
-void MultiplyQ6_K(const ProductTask& task) { MultiplyTask<DType::kQ6_K>(task); }
+void MultiplyQ4_K(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ4_K>(task, path); }
+void MultiplyQ5_K(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ5_K>(task, path); }
+void MultiplyQ6_K(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ6_K>(task, path); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -25,9 +25,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
-void MultiplyQ4_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ4_K)(task); }
-void MultiplyQ5_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ5_K)(task); }
-void MultiplyQ6_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ6_K)(task); }
+void MultiplyQ4_K(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ4_K)(task, path);
+}
+void MultiplyQ5_K(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ5_K)(task, path);
+}
+void MultiplyQ6_K(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ6_K)(task, path);
+}
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE

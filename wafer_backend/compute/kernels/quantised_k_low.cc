@@ -13,8 +13,8 @@ HWY_BEFORE_NAMESPACE();
 namespace waferline::kernels {
 namespace HWY_NAMESPACE {
 
-void MultiplyQ2_K(const ProductTask& task) { MultiplyTask<DType::kQ2_K>(task); }
-void MultiplyQ3_K(const ProductTask& task) { MultiplyTask<DType::kQ3_K>(task); }
+void MultiplyQ2_K(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ2_K>(task, path); }
+void MultiplyQ3_K(const ProductTask& task, CpuPath path) { MultiplyTask<DType::kQ3_K>(task, path); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace waferline::kernels
@@ -23,8 +23,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace waferline::kernels {
 
-void MultiplyQ2_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ2_K)(task); }
-void MultiplyQ3_K(const ProductTask& task, CpuPath path) { WL_FOR_PATH(path, MultiplyQ3_K)(task); }
+void MultiplyQ2_K(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ2_K)(task, path);
+}
+void MultiplyQ3_K(const ProductTask& task, CpuPath path) {
+  WL_FOR_PATH(path, MultiplyQ3_K)(task, path);
+}
 
 }  // namespace waferline::kernels
 #endif  // HWY_ONCE

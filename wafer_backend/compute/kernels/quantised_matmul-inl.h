@@ -88,7 +88,7 @@ void MultiplyGroup(const ProductTask& task, int64_t panel, const ColumnGroup& gr
       Weights::kPairs > 0 ? x.start_winograd : group.start[RowOf(Weights::kTraits.dtype)];
   const float* sums = Weights::kHalves ? x.half_sums : x.sums;
   const int64_t tiles = TilesOf(group.count, kPanels);
-  constexpr bool kWide = HWY_TARGET == HWY_AVX2 && Weights::kTraits.wide();
+  constexpr bool kWide = HWY_TARGET == HWY_AVX2 && !Weights::kVnni && Weights::kTraits.wide();
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t j = tiles == 1 ? 0 : group.count * tile / tiles;
     const int64_t end = tiles == 1 ? group.count : group.count * (tile + 1) / tiles;
@@ -142,11 +142,11 @@ constexpr int64_t kWorthFetching = 4;  // rows of activations
 constexpr int64_t kWorthPairing = 3;
 
 // All groups times kPanels panels from `panel` on, by whichever form of the weights pays.
-template <int kPanels, DType kDType>
+template <int kPanels, DType kDType, bool kAvxVnni>
 void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead* ahead) {
   const PackedMatrix& m = *task.product->weights;
   const int64_t blocks = m.cols() / kActivationBlock;
-  PackedWeights<kDType> packed[kPanels];
+  PackedWeights<kDType, kAvxVnni> packed[kPanels];
   for (int p = 0; p < kPanels; ++p) {
     packed[p].panel = reinterpret_cast<const uint8_t*>(m.panel(panel + p));
   }
@@ -168,10 +168,11 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead* ahead) {
   if constexpr (NeedsUnpacking(kDType)) {
     static_assert(kWorthPairing >= kWorthUnpacking);
     if (kPanels > 1 || std::ssize(task.groups) >= kWorthUnpacking) {
-      UnpackedWeights<kDType> unpacked[kPanels];
+      using Unpacked = UnpackedWeights<kDType, kAvxVnni>;
+      Unpacked unpacked[kPanels];
       for (int p = 0; p < kPanels; ++p) {
         auto* memory = reinterpret_cast<uint8_t*>(task.workspace);
-        unpacked[p].blocks = memory + p * blocks * UnpackedWeights<kDType>::kBlockBytes;
+        unpacked[p].blocks = memory + p * blocks * Unpacked::kBlockBytes;
         unpacked[p].Unpack(packed[p], blocks);
       }
       constexpr int64_t kFewest = kPanels > 1 ? kWorthPairing : kWorthUnpacking;
@@ -185,8 +186,8 @@ void MultiplyPanels(const ProductTask& task, int64_t panel, Ahead* ahead) {
   }
 }
 
-template <DType kDType>
-void MultiplyTask(const ProductTask& task) {
+template <DType kDType, bool kAvxVnni>
+void MultiplyTaskBy(const ProductTask& task) {
   const PackedMatrix& m = *task.product->weights;
   const auto groups = static_cast<int64_t>(task.groups.size());
   // While some panels are multiplied the next ones come from memory: a product that is not bound by
@@ -197,18 +198,26 @@ void MultiplyTask(const ProductTask& task) {
   const int64_t at_once = groups >= kWorthPairing ? kTilePanels : 1;
   int64_t tiles = 0;
   for (const ColumnGroup& group : task.groups) tiles += TilesOf(group.count, at_once);
-  const int64_t steps = ScalesIn<PackedWeights<kDType>>(m.cols());
+  const int64_t steps = ScalesIn<PackedWeights<kDType, kAvxVnni>>(m.cols());
   for (int64_t panel = task.first_panel, width; panel < task.end_panel; panel += width) {
     width = std::min(at_once, task.end_panel - panel);
     const int64_t next = panel + width;  // of this task, or of the one that this thread takes next
     const int64_t next_panels = std::min(at_once, m.panel_count() - next);
     Ahead ahead(m.panel(next), next_panels * fetched, tiles, steps);
     if (width == 1) {
-      MultiplyPanels<1, kDType>(task, panel, &ahead);
+      MultiplyPanels<1, kDType, kAvxVnni>(task, panel, &ahead);
     } else {
-      MultiplyPanels<kTilePanels, kDType>(task, panel, &ahead);
+      MultiplyPanels<kTilePanels, kDType, kAvxVnni>(task, panel, &ahead);
     }
   }
+}
+
+template <DType kDType>
+void MultiplyTask(const ProductTask& task, [[maybe_unused]] CpuPath path) {
+#if HWY_TARGET == HWY_AVX2
+  if (path == CpuPath::kAvxVnni) return MultiplyTaskBy<kDType, true>(task);
+#endif
+  MultiplyTaskBy<kDType, false>(task);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -34,8 +34,10 @@ struct UnsignedValues {
 };
 
 // Quad t (0..7) of block `block`: columns 32 block + 4t .. + 3, offset included (panel.h).
-template <DType kDType>
+// kAvxVnni matters on AVX2 alone.
+template <DType kDType, bool kAvxVnni>
 struct PackedWeights {
+  static constexpr bool kVnni = HWY_TARGET == HWY_AVX3 || kAvxVnni;
   static constexpr const QuantTraits& kTraits = TraitsOf(kDType);
   static constexpr ChunkLayout kChunk = LayOutChunk(kTraits);
   static constexpr int64_t kChunkBlocks = kChunk.cols / 32;
@@ -114,9 +116,10 @@ struct PackedWeights {
 
 // The same weights unpacked for several groups to read (UnpackedBlockBytes): of each block u8
 // [8][16][4], then scales and minima of its parts, f32 [16] each.
-template <DType kDType>
+template <DType kDType, bool kAvxVnni>
 struct UnpackedWeights {
-  using Packed = PackedWeights<kDType>;
+  using Packed = PackedWeights<kDType, kAvxVnni>;
+  static constexpr bool kVnni = Packed::kVnni;
   static constexpr const QuantTraits& kTraits = Packed::kTraits;
   static constexpr bool kHalves = Packed::kHalves;
   static constexpr bool kMinima = Packed::kMinima;

@@ -39,6 +39,7 @@ inline constexpr int kWinogradPairs = 3;
 
 template <DType kDType>
 struct WinogradWeights {
+  static constexpr bool kVnni = true;
   static constexpr const QuantTraits& kTraits = TraitsOf(kDType);
   static constexpr bool kHalves = false;
   static constexpr bool kMinima = kTraits.minima;
@@ -57,7 +58,7 @@ struct WinogradWeights {
 };
 
 template <int t, DType kDType>
-HWY_INLINE I32x16 UnpackPair(const PackedWeights<kDType>& w, int64_t block, I32x16 sum,
+HWY_INLINE I32x16 UnpackPair(const PackedWeights<kDType, false>& w, int64_t block, I32x16 sum,
                              WinogradBlock* out) {
   U8x64 low = w.template Quad<2 * t>(block);
   U8x64 high = w.template Quad<2 * t + 1>(block);
@@ -72,7 +73,7 @@ HWY_INLINE I32x16 UnpackPair(const PackedWeights<kDType>& w, int64_t block, I32x
 }
 
 template <DType kDType>
-HWY_NOINLINE void UnpackWinograd(const PackedWeights<kDType>& w, int64_t blocks,
+HWY_NOINLINE void UnpackWinograd(const PackedWeights<kDType, false>& w, int64_t blocks,
                                  typename WinogradWeights<kDType>::Block* out) {
   const int32_t zero = 0;
   for (int64_t block = 0; block < blocks; ++block, ++out) {

@@ -164,6 +164,24 @@ HWY_INLINE I32x16 DotPairs(I32x16 sum, U8x64 w, U8x64 x) {
   return sum;
 }
 
+// Of each lane's quad, exact; AVX-VNNI alone. As asm because Highway's AVX2 target does not name it
+// to the compiler.
+HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, U8x64 x) {
+  for (int i = 0; i < 2; ++i) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.v[i]) : "x"(w.v[i]), "x"(x.v[i]));
+  }
+  return sum;
+}
+HWY_INLINE I32x16 DotQuad(I32x16 sum, U8x64 w, const int8_t* x) {
+  return DotQuad(sum, w, BroadcastQuad(x));
+}
+HWY_INLINE I32x16 DotPairsVnni(I32x16 sum, U8x64 w, U8x64 x) {
+  for (int i = 0; i < 2; ++i) {
+    asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum.v[i]) : "x"(w.v[i]), "x"(x.v[i]));
+  }
+  return sum;
+}
+
 // Of each quad two sums of products of two neighbours.
 struct I16x32 {
   __m256i v[2];

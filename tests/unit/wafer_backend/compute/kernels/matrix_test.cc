@@ -255,6 +255,22 @@ TEST_CASE("filling in parts of a row or whole rows gives the same bits") {
   }
 }
 
+TEST_CASE("AVX-VNNI gives the bits of AVX2") {
+  if (!Supports(CpuPath::kAvxVnni)) return;
+  SeededStream random(31);
+  ThreadPool pool(2);
+  for (DType dtype : kAllDTypes) {
+    for (int64_t n : {1, 7, 12, 40}) {
+      CAPTURE(Name(dtype), n);
+      const int64_t cols = 512 + BlockLength(dtype);
+      const Case c = MakeCase(random, dtype, 50, cols, pool);
+      const std::vector<float> x = RandomFloats(random, n * cols);
+      REQUIRE(Multiply(c, x, n, pool, CpuPath::kAvxVnni) ==
+              Multiply(c, x, n, pool, CpuPath::kAvx2));
+    }
+  }
+}
+
 TEST_CASE("packing tells of each part of the source once, in order") {
   ThreadPool pool(2);
   const int64_t rows = 2050, cols = 8192;  // F32: 67 MB, so more than one part

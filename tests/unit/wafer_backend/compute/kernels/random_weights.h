@@ -23,8 +23,8 @@ inline const std::vector<DType> kAllDTypes = [] {
 
 inline std::vector<CpuPath> PathsOfThisMachine() {
   std::vector<CpuPath> paths;
-  for (CpuPath path : {CpuPath::kPortable, CpuPath::kAvx2, CpuPath::kAvx512}) {
-    if (Supports(path)) paths.push_back(path);
+  for (const CpuPath path : kCpuPaths) {
+    if (path != CpuPath::kAvx512Bf16 && Supports(path)) paths.push_back(path);
   }
   return paths;
 }
