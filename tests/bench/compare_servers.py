@@ -6,7 +6,7 @@
 Workload: `waferctl bench run` over HTTP streaming, the same for both servers: closed loop of N streams, two requests each (four
 if there is one stream), prompts of --prompt seeded token ids, --tokens tokens, greedy, ignore_eos. The client runs on the same cores
 as the server, for both. waferd's clock runs a million times too fast, so that emulated time never holds a token back. "engine" is
-`waferctl model bench` with as many sequences: layers and logits, nothing around them. Contenders take turns, round after round;
+`waferctl model bench` with as many sequences, prompts counted: layers and logits, nothing around them. Contenders take turns, round after round;
 figures are medians, ratios are medians over the rounds.
 
 --repeat N: the prompt is one phrase of N tokens over and over. --speculation lookup: waferd guesses, llama.cpp does not.
@@ -58,13 +58,17 @@ def prompts_of(options, model, count):
         yield (phrase * (options.prompt // length + 1))[:options.prompt]
 
 
+def cpu_flag(options):
+    return ["--cpu", options.cpu] if options.cpu else []
+
+
 @contextlib.contextmanager
 def waferd_server(options, model, streams):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "bench.yaml"
         path.write_text(CONFIG.format(streams=streams, model=model.resolve(), threads=options.threads,
                                       speculation=options.speculation))
-        with Waferd(path) as server:
+        with Waferd(path, *cpu_flag(options)) as server:
             yield server.http, "m"
 
 
@@ -106,12 +110,13 @@ def load(options, server, streams, prompts):
 
 def engine(options, model, streams):
     report = waferctl_json("model", "bench", model, "--json", "--threads", options.threads, "--prompt",
-                      options.prompt, "--generate", options.tokens, "--batch", streams)
-    return report["decode_tokens_per_s"][str(streams)]
+                      options.prompt, "--depth", options.prompt, "--generate", options.tokens, "--batch", streams, *cpu_flag(options))
+    seconds = options.prompt / report["prefill_tokens_per_s"] + options.tokens / report["decode_tokens_per_s"][str(streams)]
+    return options.tokens / seconds
 
 
 def compare(options, model, streams):
-    record = {"model": model.name, "streams": streams, "tokens": options.tokens, "prompt": options.prompt,
+    record = {"model": model.name, "cpu": options.cpu or "best", "streams": streams, "tokens": options.tokens, "prompt": options.prompt,
               "repeat": options.repeat, "speculation": options.speculation, "waferd": [], "llama": [], "engine": []}
     with contextlib.ExitStack() as stack:
         prompts = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / "prompts.jsonl"
@@ -129,8 +134,8 @@ def compare(options, model, streams):
 
 
 def table(records):
-    print("| file | streams | what | waferd tokens/s | llama-server | ratio | bare engine | server/engine |\n"
-          "|---|---|---|---|---|---|---|---|")
+    print("| file | cpu | streams | what | waferd tokens/s | llama-server | ratio | bare engine | server/engine |\n"
+          "|---|---|---|---|---|---|---|---|---|")
     for r in records:
         def ratio(other):
             return f"{statistics.median(a / b for a, b in zip(r['waferd'], r[other])):.2f}" if r[other] else ""
@@ -143,7 +148,7 @@ def table(records):
             what += f", phrase of {r['repeat']}"
         if r["speculation"] != "off":
             what += f", {r['speculation']}"
-        print(f"| {r['model']} | {r['streams']} | {what} | {median('waferd')} | {median('llama')} | {ratio('llama')} | "
+        print(f"| {r['model']} | {r['cpu']} | {r['streams']} | {what} | {median('waferd')} | {median('llama')} | {ratio('llama')} | "
               f"{median('engine')} | {ratio('engine')} |")
 
 
@@ -154,6 +159,7 @@ def main():
     parser.add_argument("--streams", default="1,8,32,64")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpu", help="instructions that waferd and the engine use; the peer is to be built for the same")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--prompt", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=0)
