@@ -55,7 +55,9 @@ YamlFile::YamlFile(std::string name, std::string_view text)
     errors_.emplace_back(line, absl::StrCat(name_, ":", line, ": not YAML: ", e.msg));
     return;
   }
-  if (!root_->IsMap()) errors_.emplace_back(1, absl::StrCat(name_, ":1: must be a mapping"));
+  if (root_->IsMap()) return;
+  const char* const is = text.empty() ? "is empty, " : root_->IsNull() ? "holds no values, " : "";
+  errors_.emplace_back(1, absl::StrCat(name_, ":1: ", is, "must be a mapping"));
 }
 
 YamlForm YamlFile::root() { return YamlForm(this, *root_, ""); }

@@ -64,7 +64,13 @@ TEST_CASE("a file holds one document") {
   CHECK(!YamlFile("f.yaml", "a: 1\n---\n").status().ok());
   // yaml-cpp makes documents without end of this one.
   CHECK_FALSE(YamlFile("f.yaml", ",\002 ").status().ok());
-  CHECK(Message(YamlFile("f.yaml", "").status()) == "f.yaml:1: must be a mapping");
+}
+
+TEST_CASE("a file without values says so") {
+  CHECK(Message(YamlFile("f.yaml", "- a\n").status()) == "f.yaml:1: must be a mapping");
+  CHECK(Message(YamlFile("f.yaml", "").status()) == "f.yaml:1: is empty, must be a mapping");
+  CHECK(Message(YamlFile("f.yaml", "# a: 1\n").status()) ==
+        "f.yaml:1: holds no values, must be a mapping");
 }
 
 TEST_CASE("what is not YAML, or too large, says so") {
