@@ -29,10 +29,12 @@ absl::StatusOr<const Collective*> FindCollective(const std::string& name) {
 namespace {
 
 absl::Status CheckSize(const Collective& collective, const CollectiveSize& size) {
-  for (const int side : {size.columns, size.rows()}) {
-    if (side >= 2 && side <= Fabric::kMaxSide) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("grid is ", side, ", must lie in [2, ", Fabric::kMaxSide, "]"));
+  for (const auto& [edge, cores] :
+       {std::pair("columns", size.columns), std::pair("rows", size.rows())}) {
+    if (cores >= 2 && cores <= Fabric::kMaxSide) continue;
+    return absl::InvalidArgumentError(absl::StrCat("grid is ", size.columns, "x", size.rows(),
+                                                   ", its ", edge, " must lie in [2, ",
+                                                   Fabric::kMaxSide, "]"));
   }
   if (collective.square && size.columns != size.rows()) {
     return absl::InvalidArgumentError(absl::StrCat("grid is ", size.columns, "x", size.rows(),

@@ -190,6 +190,10 @@ TEST_CASE("names and sizes that cannot be are refused") {
         CollectiveSize{4, 4, 100}, CollectiveSize{1024, 65536}}) {
     CHECK(RunCollective(chain, bad).status().code() == absl::StatusCode::kInvalidArgument);
   }
+  CHECK(RunCollective(chain, {.columns = 1, .length = 4, .row_count = 100}).status().message() ==
+        "grid is 1x100, its columns must lie in [2, 2048]");
+  CHECK(RunCollective(chain, {.columns = 100, .length = 4, .row_count = 2049}).status().message() ==
+        "grid is 100x2049, its rows must lie in [2, 2048]");
 }
 
 }  // namespace
