@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/seeded_stream.h"
 #include "wafer_backend/base/status.h"
+#include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::load {
 namespace {
@@ -94,6 +95,9 @@ absl::StatusOr<Prompt> ReadPrompt(const json::value& prompt, size_t line) {
 }
 
 absl::StatusOr<Prompt> ReadLine(std::string_view text, size_t line) {
+  if (const absl::Status utf8 = CheckUtf8(text); !utf8.ok()) {
+    return Wrong(line, std::string(utf8.message()));
+  }
   if (text.front() != '{') return std::string(text);
   json::error_code error;
   const json::value value = json::parse({text.data(), text.size()}, error);

@@ -14,6 +14,7 @@
 #include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/base/strings.h"
+#include "wafer_backend/base/terminal_text.h"
 
 namespace waferline::text {
 namespace {
@@ -108,7 +109,8 @@ absl::StatusOr<ChatTemplate> ChatTemplate::FromNameOrPath(
 
 absl::StatusOr<ChatTemplate> ChatTemplate::FromText(std::string name, std::string_view source,
                                                     std::shared_ptr<const Tokenizer> tokenizer) {
-  auto parsed = jinja::Template::Parse(source);
+  const absl::Status utf8 = CheckUtf8(source);
+  auto parsed = utf8.ok() ? jinja::Template::Parse(source) : utf8;
   if (!parsed.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("chat template (", name, "): ", parsed.status().message()));

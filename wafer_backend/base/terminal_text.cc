@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_format.h"
+
 namespace waferline {
 namespace {
 
@@ -44,6 +46,19 @@ std::string LogLine(std::string_view text, size_t max_bytes) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   if (text.size() > max_bytes) line += " ...";
   return line;
+}
+
+absl::Status CheckUtf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t size = BytesOfFirst(text.substr(at));
+    if (size == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("is not UTF-8 text: byte %d is 0x%02x", at,
+                          static_cast<unsigned>(static_cast<unsigned char>(text[at]))));
+    }
+    at += size;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace waferline

@@ -68,10 +68,10 @@ TEST_CASE("a ShareGPT conversation asks what came before its last answer; a mark
 }
 
 TEST_CASE("a prompt that cannot be read is named by its line") {
-  for (const char* wrong :
-       {"{\"prompt\"", "{}", "{\"prompt\": 5}", "{\"prompt\": \"\"}", "{\"prompt\": []}",
-        "{\"prompt\": [1.5]}", "{\"prompt\": [-1]}", "{\"prompt\": [3000000000]}",
-        "{\"messages\": []}", "{\"messages\": 1}", "{\"messages\": [{\"role\": \"user\"}]}"}) {
+  for (const char* wrong : {"{\"prompt\"", "{}", "{\"prompt\": 5}", "{\"prompt\": \"\"}",
+                            "{\"prompt\": []}", "{\"prompt\": [1.5]}", "{\"prompt\": [-1]}",
+                            "{\"prompt\": [3000000000]}", "{\"messages\": []}", "{\"messages\": 1}",
+                            "{\"messages\": [{\"role\": \"user\"}]}", "caf\xe9"}) {
     INFO(wrong);
     const auto prompts = ReadPrompts(std::string("fine\n") + wrong);
     REQUIRE(prompts.status().code() == absl::StatusCode::kInvalidArgument);

@@ -327,6 +327,9 @@ TEST_CASE("a template is chosen by its name or its file") {
   REQUIRE(WriteFile(path, "{{ messages[0].content }}\n{% if %}").ok());
   const std::string error(FromNameOrPath(path).status().message());
   REQUIRE(error.find("chat template (" + path + "): line 2") == 0);
+  REQUIRE(WriteFile(path, "caf\xe9 {{ messages[0].content }}").ok());
+  REQUIRE(FromNameOrPath(path).status().message() ==
+          "chat template (" + path + "): is not UTF-8 text: byte 3 is 0xe9");
 }
 
 }  // namespace

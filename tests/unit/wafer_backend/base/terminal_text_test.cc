@@ -34,4 +34,11 @@ TEST_CASE("a log line is one line, of a bounded length") {
   CHECK(cut.starts_with(std::string(40, 'x')));
 }
 
+TEST_CASE("the first byte that is not UTF-8 is named") {
+  CHECK(CheckUtf8("").ok());
+  CHECK(CheckUtf8("caf\xc3\xa9 \xe2\x82\xac").ok());
+  CHECK(CheckUtf8("caf\xc3\xa9 \xe9").message() == "is not UTF-8 text: byte 6 is 0xe9");
+  CHECK(CheckUtf8("ab\xe2\x82").message() == "is not UTF-8 text: byte 2 is 0xe2");
+}
+
 }  // namespace waferline
