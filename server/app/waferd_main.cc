@@ -27,6 +27,7 @@
 #include "wafer_backend/base/command_line/build_commit.h"
 #include "wafer_backend/base/command_line/program.h"
 #include "wafer_backend/base/command_line/stdout_text.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/kernels/cpu.h"
 #include "wafer_backend/hardware/silicon/hardware_file.h"
@@ -74,8 +75,15 @@ config::PortFlags PortsOf(const Arguments& arguments) {
   return {.http = port("http-port"), .grpc = port("grpc-port")};
 }
 
+absl::Status CheckStateFolder(const std::string& folder) {
+  const absl::Status status = CheckFolder(folder);
+  if (status.ok() || absl::IsNotFound(status)) return absl::OkStatus();
+  return {status.code(), absl::StrCat("--state-dir: ", status.message())};
+}
+
 // The usage database in a folder that is made if there is none.
 absl::StatusOr<std::string> StateFile(const std::string& folder) {
+  WL_RETURN_IF_ERROR(CheckStateFolder(folder));
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return absl::UnavailableError("--state-dir " + folder + ": " + error.message());
@@ -88,8 +96,10 @@ std::optional<absl::StatusOr<std::string>> Said(const Arguments& arguments,
   const std::string& file = arguments.Text("config");
   if (arguments.Has("explain")) return Explained(arguments.Text("explain"));
   if (arguments.On("check-config")) {
-    // The server makes the folder.
-    return CheckedConfig(file, overrides, arguments.Has("state-dir") ? "sqlite:usage.db" : "");
+    if (!arguments.Has("state-dir")) return CheckedConfig(file, overrides, "");
+    const absl::Status folder = CheckStateFolder(arguments.Text("state-dir"));
+    if (!folder.ok()) return folder;
+    return CheckedConfig(file, overrides, "sqlite:usage.db");  // the server makes the folder
   }
   if (arguments.On("print-config")) return PrintedConfig(file, overrides);
   return std::nullopt;

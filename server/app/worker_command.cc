@@ -4,6 +4,7 @@
 
 #include "server/app/worker_roles.h"
 #include "wafer_backend/base/command_line/program.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/units.h"
 #include "wafer_backend/compute/shard/worker_links.h"
 
@@ -83,6 +84,10 @@ absl::Status RunWorker(const cli::Arguments& arguments) {
   const std::string& role = arguments.Text("role");
   if (arguments.Has("tls") && arguments.Text("tls").empty()) {
     return cli::UsageError("--tls is empty, must be a folder; leave it out for plain links");
+  }
+  if (arguments.Has("tls")) {
+    const absl::Status folder = CheckFolder(arguments.Text("tls"));
+    if (!folder.ok()) return {folder.code(), absl::StrCat("--tls: ", folder.message())};
   }
   WorkerOptions options{
       .listen = arguments.Text("listen"),

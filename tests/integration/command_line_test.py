@@ -156,6 +156,37 @@ def test_a_kernel_refuses_the_sizes_of_another():
     refused("wafer", "predict-kernel", "--kernel", "gemv", "--grid", "64", "--m", "4", says="--n N is required")
 
 
+# ---- files and folders ----
+
+def test_what_is_no_folder_is_refused_by_its_flag(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    demo = ("--config", "deploy/config/demo.yaml")
+    for path, kind in ((tmp_path / "pipe", "a pipe"), (tmp_path / "file", "a file")):
+        for flag, program, words in (("--data", "waferctl", ("wafer", "calibrate", "--data", path)),
+                                     ("--tls", "waferd", ("--role", "prefill", "--model", DEMO, "--tls", path)),
+                                     ("--state-dir", "waferd", (*demo, "--state-dir", path)),
+                                     ("--state-dir", "waferd", (*demo, "--check-config", "--state-dir", path))):
+            result = run(program, *words)
+            assert result.returncode == 1 and f"{flag}: {path} is {kind}, not a folder" in result.stderr, (words, result.stderr)
+
+
+def test_a_pipe_is_read_if_it_has_a_writer(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    asks = ["bench", "run", "--server", "http://127.0.0.1:1", "--model", "m", "--prompts"]
+    config = ["--config", "deploy/config/demo.yaml"]
+    for words in ([*asks, pipe], ["sim", *config, "--trace", pipe], ["sim", "compare", pipe, pipe]):
+        result = run("waferctl", *words)
+        assert result.returncode == 1 and f"{pipe} is a pipe without a writer" in result.stderr, (words, result.stderr)
+    bench = " ".join([str(BIN / "waferctl"), *asks])
+    for text, says in (("caf\\351", "line 1: is not UTF-8 text: byte 3 is 0xe9"), ("{}", "line 1: it must have one of")):
+        writer = f"(sleep 3; printf '{text}')"
+        for command in (f"{bench} <{writer}", f"{writer} | {bench} /dev/stdin"):
+            result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, cwd=ROOT)
+            assert result.returncode == 1 and says in result.stderr, (command, result.stderr)
+
+
 # ---- failing writes ----
 
 @pytest.mark.parametrize("words", (

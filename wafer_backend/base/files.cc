@@ -1,6 +1,7 @@
 #include "wafer_backend/base/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "wafer_backend/base/status.h"
@@ -46,24 +48,27 @@ bool SyncFolder(const std::string& path) {
   return synced;
 }
 
-// What it is if not a regular file, else null.
-const char* OtherKind(mode_t mode) {
-  if (S_ISREG(mode)) return nullptr;
+const char* FileKind(mode_t mode) {
+  if (S_ISREG(mode)) return "a file";
   if (S_ISDIR(mode)) return "a folder";
   if (S_ISFIFO(mode)) return "a pipe";
   if (S_ISSOCK(mode)) return "a socket";
   return "a device";
 }
 
+absl::Status IsNot(const char* wanted, const std::string& path, mode_t mode) {
+  return absl::InvalidArgumentError(absl::StrCat(path, " is ", FileKind(mode), ", not ", wanted));
+}
+
 absl::Status TooLarge(const std::string& path, size_t max_bytes) {
   return absl::InvalidArgumentError(absl::StrCat(path, " is larger than ", max_bytes, " bytes"));
 }
 
-// `descriptor` is closed.
-absl::StatusOr<std::string> ReadAll(const std::string& path, int descriptor, size_t max_bytes) {
+// Follows `text`, which was read before. `descriptor` is closed.
+absl::StatusOr<std::string> ReadAll(const std::string& path, int descriptor, size_t max_bytes,
+                                    std::string text = "") {
   const File file(descriptor < 0 ? nullptr : fdopen(descriptor, "rb"), fclose);
   if (file == nullptr) return Failed(absl::StatusCode::kNotFound, "read", path);
-  std::string text;
   char buffer[1 << 16];
   while (const size_t got = fread(buffer, 1, sizeof buffer, file.get())) {
     text.append(buffer, got);
@@ -71,6 +76,17 @@ absl::StatusOr<std::string> ReadAll(const std::string& path, int descriptor, siz
   }
   if (ferror(file.get()) != 0) return Failed(absl::StatusCode::kUnavailable, "read", path);
   return text;
+}
+
+// Of a pipe that was opened without waiting. `first` gets what had to be read to find out.
+bool HasWriter(int pipe, std::string* first) {
+  constexpr int kPatienceMs = 2000;  // for one that is just being started
+  pollfd event{.fd = pipe, .events = POLLIN, .revents = 0};
+  if (poll(&event, 1, kPatienceMs) != 0) return true;
+  char byte = 0;
+  const ssize_t got = read(pipe, &byte, 1);  // without a writer at its end, else it would be waited
+  if (got == 1) first->push_back(byte);
+  return got != 0;
 }
 
 }  // namespace
@@ -84,15 +100,20 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
 absl::StatusOr<std::string> ReadFileOrPipe(const std::string& path, size_t max_bytes) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0 || !S_ISFIFO(info.st_mode)) return ReadFile(path, max_bytes);
-  return ReadAll(path, open(path.c_str(), O_RDONLY | O_CLOEXEC), max_bytes);
+  const int pipe = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  std::string first;
+  if (pipe >= 0 && !HasWriter(pipe, &first)) {
+    close(pipe);
+    return absl::UnavailableError(path + " is a pipe without a writer; start its writer first");
+  }
+  if (pipe >= 0) (void)fcntl(pipe, F_SETFL, O_RDONLY);
+  return ReadAll(path, pipe, max_bytes, std::move(first));
 }
 
 absl::Status CheckRegularFile(const std::string& path, size_t max_bytes) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return Failed(absl::StatusCode::kNotFound, "read", path);
-  if (const char* kind = OtherKind(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is ", kind, ", not a regular file"));
-  }
+  WL_RETURN_IF_ERROR(CheckIsRegular(path, info.st_mode));
   if (static_cast<size_t>(info.st_size) <= max_bytes) return absl::OkStatus();
   return TooLarge(path, max_bytes);
 }
@@ -101,6 +122,16 @@ absl::Status CheckRegularFileOrNew(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0 && errno == ENOENT) return absl::OkStatus();
   return CheckRegularFile(path, std::numeric_limits<size_t>::max());
+}
+
+absl::Status CheckIsRegular(const std::string& path, mode_t mode) {
+  return S_ISREG(mode) ? absl::OkStatus() : IsNot("a regular file", path, mode);
+}
+
+absl::Status CheckFolder(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return Failed(absl::StatusCode::kNotFound, "read", path);
+  return S_ISDIR(info.st_mode) ? absl::OkStatus() : IsNot("a folder", path, info.st_mode);
 }
 
 absl::Status WriteFile(const std::string& path, std::string_view text) {

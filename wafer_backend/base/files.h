@@ -2,6 +2,8 @@
 // be called on any thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <fstream>
 #include <ostream>
@@ -19,13 +21,18 @@ inline constexpr size_t kMaxConfigBytes = size_t{1} << 24;  // of what a person 
 // waited for, a device may have no end) or has more than `max_bytes`, Unavailable if reading fails;
 // the message names the path and the reason, or what it is.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = kMaxReadBytes);
-// The same for what one program passes to another, so of a pipe as well: waits until its end.
+// The same for what one program passes to another, so of a pipe as well: waits until its end, but
+// only some seconds for its first writer. Unavailable: it has none.
 absl::StatusOr<std::string> ReadFileOrPipe(const std::string& path,
                                            size_t max_bytes = kMaxReadBytes);
 // Before a library reads it by its path: errors of ReadFile.
 absl::Status CheckRegularFile(const std::string& path, size_t max_bytes);
 // The same of a file that is made if there is none.
 absl::Status CheckRegularFileOrNew(const std::string& path);
+// Of one that is open: InvalidArgument if its `mode` is not a regular file's.
+absl::Status CheckIsRegular(const std::string& path, mode_t mode);
+// NotFound if there is none, InvalidArgument if it is not a folder; the message says what it is.
+absl::Status CheckFolder(const std::string& path);
 // Replaces the file. Unavailable if it cannot be written whole (a full disk, no permission).
 absl::Status WriteFile(const std::string& path, std::string_view text);
 // The same for a file that others wait for: they see it whole or not at all. Written as PATH.new,

@@ -150,6 +150,9 @@ absl::StatusOr<timing::Calibration> CalibrateProfile(const std::string& name,
 }
 
 absl::Status Calibrate(const Arguments& arguments) {
+  if (const absl::Status folder = CheckFolder(arguments.Text("data")); !folder.ok()) {
+    return absl::Status(folder.code(), absl::StrCat("--data: ", folder.message()));
+  }
   WL_ASSIGN_OR_RETURN(const timing::Measurements measurements,
                       timing::ReadMeasurements(arguments.Text("data")));
   WL_ASSIGN_OR_RETURN(const timing::Calibration calibration,

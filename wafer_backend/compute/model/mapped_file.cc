@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "wafer_backend/base/files.h"
 #include "wafer_backend/base/status.h"
 #include "wafer_backend/compute/model/torn_pages.h"
 
@@ -43,9 +44,7 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
 absl::Status MappedFile::Map() {
   struct stat info;
   if (fstat(descriptor_, &info) != 0) return OpenError(path_);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path_, " is not a regular file"));
-  }
+  WL_RETURN_IF_ERROR(CheckIsRegular(path_, info.st_mode));
   if (info.st_size == 0) return absl::InvalidArgumentError(absl::StrCat(path_, " is empty"));
   const size_t size = static_cast<size_t>(info.st_size);
   void* start = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);

@@ -1,5 +1,6 @@
 #include "wafer_backend/base/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,34 @@ TEST_CASE("a pipe from another program is read to its end, and no further than t
     CHECK(text.ok() == (length == 5));
   }
   CHECK_FALSE(ReadFileOrPipe("/dev/zero").ok());
+}
+
+TEST_CASE("a pipe without a writer is not waited for, a writer that is slow is") {
+  const TemporaryFolder folder;
+  const std::string pipe = folder.File("pipe");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const absl::Status unwritten = ReadFileOrPipe(pipe).status();
+  CHECK(absl::IsUnavailable(unwritten));
+  CHECK(unwritten.message() == pipe + " is a pipe without a writer; start its writer first");
+  std::thread other([&] {
+    const int end = open(pipe.c_str(), O_WRONLY);
+    sleep(3);
+    CHECK(write(end, "late", 4) == 4);
+    close(end);
+  });
+  const auto text = ReadFileOrPipe(pipe);
+  other.join();
+  CHECK(*text == "late");
+}
+
+TEST_CASE("what is no folder is refused by what it is") {
+  const TemporaryFolder folder;
+  const std::string file = folder.File("file");
+  REQUIRE(WriteFile(file, "").ok());
+  CHECK(CheckFolder(folder.path()).ok());
+  CHECK(CheckFolder(file).message() == file + " is a file, not a folder");
+  CHECK(CheckFolder("/dev/null").message() == "/dev/null is a device, not a folder");
+  CHECK(absl::IsNotFound(CheckFolder(folder.File("gone"))));
 }
 
 TEST_CASE("a device that is full fails the write") {

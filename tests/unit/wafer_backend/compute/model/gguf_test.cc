@@ -102,7 +102,7 @@ TEST_CASE("a file on disk is mapped; what cannot be opened is named") {
   REQUIRE(GgufFile::Open(path).status().message().find("not a GGUF file") != std::string::npos);
   unlink(path.c_str());
   REQUIRE(mkfifo(path.c_str(), 0600) == 0);  // nobody will ever write to it
-  REQUIRE(GgufFile::Open(path).status().message().find("is not a regular file") !=
+  REQUIRE(GgufFile::Open(path).status().message().find("is a pipe, not a regular file") !=
           std::string::npos);
   unlink(path.c_str());
   const absl::Status missing = GgufFile::Open(path).status();
