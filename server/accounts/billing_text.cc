@@ -29,7 +29,31 @@ Money FromBalance(const InvoiceState& state, const json::object& invoice) {
   return invoice.contains("paid_from") ? state.exact : Money();
 }
 
+struct Dues {
+  bool prepaid = false;
+  Money from_balance;
+  Cents due;
+};
+
+// `invoice` is the kept text's; one that is damaged is no object.
+Dues DuesOf(const KeptInvoice& kept, const json::value& invoice) {
+  const json::object fields = invoice.is_object() ? invoice.get_object() : json::object();
+  Dues dues{.prepaid = fields.contains("paid_from"),
+            .from_balance = FromBalance(kept.state, fields),
+            .due = kept.overdraft};
+  Money rest = kept.state.exact;
+  (void)rest.Subtract(dues.from_balance);  // which was in range as a part of it
+  dues.due = dues.due + rest.RoundedToCents();
+  if (!dues.prepaid) dues.due = dues.due - kept.state.credited;  // else to the balance
+  return dues;
+}
+
 }  // namespace
+
+Cents AmountDue(const KeptInvoice& kept) {
+  boost::system::error_code error;
+  return DuesOf(kept, json::parse(kept.text, error)).due;
+}
 
 std::string InvoicesText(const std::vector<InvoiceState>& invoices) {
   json::array list;
@@ -58,15 +82,11 @@ std::string KeptInvoiceText(const KeptInvoice& kept) {
   out["credit_notes"] = std::move(notes);
   boost::system::error_code error;
   json::value invoice = json::parse(kept.text, error);
-  const json::object fields = error || !invoice.is_object() ? json::object() : invoice.get_object();
-  const bool prepaid = fields.contains("paid_from");
-  const Money from_balance = FromBalance(kept.state, fields);
-  if (prepaid || !from_balance.IsZero()) out["from_balance_usd"] = from_balance.Format();
-  Money rest = kept.state.exact;
-  (void)rest.Subtract(from_balance);  // which was in range as a part of it
-  Cents due = rest.RoundedToCents() + kept.overdraft;
-  if (!prepaid) due = due - kept.state.credited;  // else credit notes go to the balance
-  out["due_usd"] = FormatCents(due);
+  const Dues dues = DuesOf(kept, invoice);
+  if (dues.prepaid || !dues.from_balance.IsZero()) {
+    out["from_balance_usd"] = dues.from_balance.Format();
+  }
+  out["due_usd"] = FormatCents(dues.due);
   if (kept.overdraft != Cents()) out["overdraft_usd"] = FormatCents(kept.overdraft);
   if (error) invoice = kept.text;  // damaged: the ledger's check says so
   out["invoice"] = std::move(invoice);

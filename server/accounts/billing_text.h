@@ -17,6 +17,8 @@ std::string InvoicesText(const std::vector<InvoiceState>& invoices);
 // {"id", "status", "closed_at", "credited_usd", "due_usd", "credit_notes", "invoice": InvoiceText},
 // "from_balance_usd" where a balance pays, and "overdraft_usd" if some of "due_usd" is one.
 std::string KeptInvoiceText(const KeptInvoice& kept);
+// What is to be paid of it: "due_usd" there.
+Cents AmountDue(const KeptInvoice& kept);
 // {"records", "open", "posted", ..., "differences": []}
 std::string LedgerReportText(const billing::LedgerReport& report);
 // {"balances": [{"account", "debit_usd"}], "sum_usd"}: what is owed to us is positive.

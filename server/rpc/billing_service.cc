@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/accounts/billing_text.h"
+#include "server/money/decimal.h"
 #include "server/money/money.h"
 #include "server/rpc/authentication.h"
 #include "server/rpc/awaited.h"
@@ -93,6 +95,11 @@ void SetResult(const UsageSums& sums, v1::UsageResult* result) {
   if (cost.ok()) result->set_cost_usd(cost->Format());
 }
 
+void SetBalance(const accounts::PrepaidBalance& balance, v1::PrepaidBalance* out) {
+  out->set_left_usd(balance.left.Format());
+  out->set_held_usd(FormatScaled(balance.held_micro, 6, 2));
+}
+
 }  // namespace
 
 grpc::Status BillingService::GetUsage(grpc::ServerContext* context,
@@ -112,6 +119,7 @@ grpc::Status BillingService::GetUsage(grpc::ServerContext* context,
       out->set_end_unix_seconds(bucket.end_us / 1'000'000);
       for (const UsageSums& sums : bucket.sums) SetResult(sums, out->add_results());
     }
+    if (report.balance) SetBalance(*report.balance, response->mutable_prepaid_balance());
     if (!buckets.empty() && buckets.back().end_us < query.end_us) {
       response->set_next_start_unix_seconds(buckets.back().end_us / 1'000'000);
     }
@@ -136,6 +144,7 @@ grpc::Status BillingService::GetInvoice(grpc::ServerContext* context,
     response->set_total_usd(FormatCents(kept.state.total));
     response->set_credited_usd(FormatCents(kept.state.credited));
     response->set_invoice_json(kept.text);
+    response->set_due_usd(FormatCents(accounts::AmountDue(kept)));
     return absl::OkStatus();
   };
   return ToGrpcStatus(work());

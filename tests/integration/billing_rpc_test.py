@@ -9,6 +9,7 @@ import pytest
 import grpc_doors
 from accounts import call, complete, config, new_key
 from cloud import Waferd
+from ledger import asked, ledger_config
 from postgres import Postgres, Sqlite, programs
 
 
@@ -56,6 +57,31 @@ def test_a_key_made_over_grpc_works_and_its_usage_and_invoice_are_there(cloud, b
                       **with_key("root"))
     assert not draft.final and '"lines"' in draft.invoice_json
     assert draft.total_usd == call(server, "GET", f"/admin/invoices/acme:{month}")[1]["total_usd"]
+
+
+def test_the_balance_and_what_is_due_are_those_of_http(tmp_path, billing):
+    with Sqlite() as database, Waferd(ledger_config(tmp_path, database)) as server, grpc_doors.GrpcDoors(server.grpc) as doors:
+        asked(server, ["tenants", "add", "acme", "--plan", "payer"])
+        asked(server, ["quotas", "set", "--tenant", "acme", "--prepaid-usd", "0.5"])
+        key = new_key(server, read_usage=True)["key"]
+        for _ in range(5):
+            assert complete(server, key, max_tokens=2000)[0] == 200
+
+        def usage(key, **more):
+            return doors.ask(SERVICE + "GetUsage", billing.GetUsageRequest(start_unix_seconds=1, **more), billing.GetUsageResponse, **with_key(key))
+
+        month, dues = time.strftime("%Y-%m", time.gmtime()), []
+        for paid in ("0.5", "0"):
+            asked(server, ["quotas", "set", "--tenant", "acme", "--prepaid-usd", paid])
+            shown = call(server, "GET", "/v1/organization/usage/completions?start_time=1", key=key)[1]["prepaid_balance"]
+            for answer in (usage(key), usage("root", tenants=["acme"])):
+                assert shown == {"left_usd": answer.prepaid_balance.left_usd, "held_usd": answer.prepaid_balance.held_usd}
+            invoice = doors.ask(SERVICE + "GetInvoice", billing.GetInvoiceRequest(tenant="acme", month=month), billing.GetInvoiceResponse,
+                                **with_key("root"))
+            dues.append(invoice.due_usd)
+            assert invoice.due_usd == call(server, "GET", f"/admin/invoices/acme:{month}")[1]["due_usd"]
+        assert dues == ["0.00", "0.02"]
+        assert not usage("root").HasField("prepaid_balance")
 
 
 def test_the_stream_has_each_record_once_from_any_cursor_and_follows(cloud, billing):

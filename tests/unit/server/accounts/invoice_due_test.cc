@@ -27,6 +27,7 @@ constexpr char kTurned[] =
 
 Money Usd(const KeptInvoice& kept, const char* field) {
   const json::value text = json::parse(KeptInvoiceText(kept));
+  CHECK(FormatCents(AmountDue(kept)) == text.at("due_usd").as_string().c_str());
   return Money::Parse(std::string(text.at(field).as_string())).value();
 }
 
