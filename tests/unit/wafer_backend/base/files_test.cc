@@ -118,7 +118,7 @@ TEST_CASE("a pipe without a writer is not waited for, a writer that is slow is")
   CHECK(*text == "late");
 }
 
-TEST_CASE("what is no folder is refused by what it is") {
+TEST_CASE("anything but a folder is refused by its kind") {
   const TemporaryFolder folder;
   const std::string file = folder.File("file");
   REQUIRE(WriteFile(file, "").ok());
