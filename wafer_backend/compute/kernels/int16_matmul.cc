@@ -155,7 +155,6 @@ template <bool kAvxVnni, int kColumns>
 HWY_NOINLINE void MultiplyInt16Tile(const Int16Pass& pass_in) {
   constexpr int kFirst = kColumns > kInt16Columns ? (kColumns + 1) / 2 : kColumns;
   constexpr int kSecond = kColumns - kFirst;
-  constexpr bool kWorthFetching = kColumns > 4;  // memory decides fewer: the CPU's own does best
   Int16Pass pass = pass_in;
   struct alignas(64) {
     Sums<kFirst> first;
@@ -170,7 +169,7 @@ HWY_NOINLINE void MultiplyInt16Tile(const Int16Pass& pass_in) {
       AddChunk<kAvxVnni, kFirst, 0, 1>(pass, blocks, 0, sum->first);
       AddChunk<kAvxVnni, kSecond, 1, kInt16Panels>(pass, blocks, kFirst, sum->second);
     } else {
-      AddChunk<kAvxVnni, kFirst, 0, kWorthFetching ? kInt16Panels : 0>(pass, blocks, 0, sum->first);
+      AddChunk<kAvxVnni, kFirst, 0, kInt16Panels>(pass, blocks, 0, sum->first);
     }
     pass.x += blocks * kInt16Block * pass.stride;
     pass.scale += pass.stride;
