@@ -203,7 +203,7 @@ std::vector<cli::Flag> Flags() {
           .Default("text"),
       cli::ChoiceFlag("cpu", "NAME",
                       "instructions to use, the same in all processes of a model; the best of "
-                      "this machine if not given",
+                      "this machine if not given, but for avx512-bf16, which rounds attention more",
                       kernels::CpuPathNames()),
       cli::TextFlag("config", "FILE", "the configuration file")
           .Default("deploy/config/demo.yaml")

@@ -233,6 +233,7 @@ absl::Status Shard::Forward(float* hidden) {
 }
 
 absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out) {
+  out->step = in.step;
   if (!first()) return absl::FailedPreconditionError("tokens go into the first shard only");
   const auto& shape = model_->shape();
   for (const TokenId id : in.tokens) {
@@ -242,7 +243,6 @@ absl::Status Shard::Step(const link::TokenFrame& in, link::ActivationFrame* out)
     }
   }
   WL_RETURN_IF_ERROR(Prepare(in.rows));
-  out->step = in.step;
   out->width = static_cast<uint32_t>(shape.hidden);
   out->rows = in.rows;
   out->hidden.resize(in.rows.size() * out->width);

@@ -67,7 +67,8 @@ class Shard {
   // steps are then Unavailable. They must outlive its use here, and have all of it.
   void SetWorkers(WorkerLinks* links);
 
-  // First shard: tokens in, activations after this shard's layers out.
+  // First shard: tokens in, activations after this shard's layers out. On an error *out has the
+  // step, which the answer names.
   absl::Status Step(const link::TokenFrame& in, link::ActivationFrame* out);
   // Others: the same frame carries the activations on.
   absl::Status Step(link::ActivationFrame* frame);

@@ -100,6 +100,8 @@ TEST_CASE("what a peer sends is checked before anything changes") {
   REQUIRE_FALSE(last.Step({1, {{0, 0}}, {1}}, &out).ok());              // tokens into the second
   REQUIRE_FALSE(first.Step({1, {{0, 0}, {0, 2}}, {1, 1}}, &out).ok());  // one is left out
   REQUIRE(first.kv_in_use() == Bytes(0));
+  REQUIRE_FALSE(first.Step({7, {{0, 32}}, {1}}, &out).ok());
+  REQUIRE(out.step == 7);  // the error is that step's, not one before's
   REQUIRE(first.Step({1, {{0, 0}}, {1}}, &out).ok());
   link::LogitsFrame logits;
   REQUIRE_FALSE(first.Head(out, &logits).ok());
