@@ -68,6 +68,9 @@ class Waferd:
                 self.process.kill()
                 raise RuntimeError(f"waferd did not become ready:\n{self.log()}")
             time.sleep(0.02)
+        said_by = time.monotonic() + 5  # the ports are written before what is said about them
+        while " is ready\n" not in self.log() and time.monotonic() < said_by:
+            time.sleep(0.02)
         ports = json.loads(self.port_file.read_text())
         self.http = f"http://127.0.0.1:{ports['http']}"
         self.grpc = f"127.0.0.1:{ports['grpc']}"
